@@ -1,0 +1,105 @@
+# deltaetl: bring a table to the content of another, touching only what differs
+#
+#   make demo           see it work, on a throw-away server
+#   make check          run all tests, on a throw-away server
+#   make setup          install what these two need; they also do it themselves
+#
+#   make                build
+#   make install        install into the server that PG_CONFIG belongs to
+#   make installcheck   run pg_regress and isolation tests on a running server
+#
+#   make check-tap      the TAP tests alone; PROVE_TESTS=t/... picks some
+#   make indent         lay out src/ as PostgreSQL does; indent-check only looks
+#   make dist           pack a release of what is committed
+
+EXTENSION = deltaetl
+MODULE_big = deltaetl
+OBJS = \
+	src/deltaetl.o \
+	src/apply.o \
+	src/arguments.o \
+	src/census.o \
+	src/coerce.o \
+	src/delta.o \
+	src/diff.o \
+	src/encode.o \
+	src/encode_scalar.o \
+	src/hash.o \
+	src/hashes.o \
+	src/join.o \
+	src/key.o \
+	src/lock.o \
+	src/mapping.o \
+	src/names.o \
+	src/privileges.o \
+	src/query.o \
+	src/spi.o \
+	src/sync.o
+DATA = deltaetl--1.0.sql
+DOCS := $(wildcard doc/*.md)
+SHLIB_LINK += -lcrypto
+
+REGRESS = extension encode sync guards scope apply security parallel
+REGRESS_OPTS = --encoding=UTF8 --no-locale
+ISOLATION = two_syncs writers timeout
+ISOLATION_OPTS = --encoding=UTF8 --no-locale \
+	--load-extension=pgcrypto --load-extension=deltaetl
+EXTRA_CLEAN = .built-for tmp_check
+
+PG_CONFIG ?= pg_config
+tooling = setup demo check check-tap indent indent-check dist
+
+# The tooling has to work before PostgreSQL is installed, and PGXS brings a
+# "check" that does nothing, so PGXS is left out where only tooling is wanted.
+building := $(filter-out $(tooling),$(or $(MAKECMDGOALS),all))
+ifneq ($(building),)
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifneq ($(PGXS),)
+include $(PGXS)
+
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) .built-for
+
+# Objects that were built for another server would load, and fail.
+.built-for: FORCE
+	@echo '$(VERSION) $(includedir_server)' | cmp -s - $@ || \
+		echo '$(VERSION) $(includedir_server)' > $@
+
+.PHONY: FORCE
+else
+.PHONY: $(building)
+$(building):
+	@echo "make $@ needs PostgreSQL's server headers and PGXS, which $(PG_CONFIG) does not have." >&2
+	@echo "Debian and Ubuntu: install postgresql-server-dev-NN, or run: make setup" >&2
+	@echo "Otherwise name another server: make $@ PG_CONFIG=/path/to/pg_config" >&2
+	@exit 1
+endif
+endif
+
+.PHONY: $(tooling)
+
+setup:
+	tools/setup
+
+demo:
+	@tools/demo
+
+# else it would be PGXS's
+ifneq ($(filter check,$(MAKECMDGOALS)),)
+check:
+	@tools/check regress isolation tap
+endif
+
+check-tap:
+	@tools/check tap
+
+indent:
+	@tools/indent
+
+indent-check:
+	@tools/indent --check
+
+dist:
+	@version=$$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control) && \
+		git archive --format=zip --prefix=$(EXTENSION)-$$version/ \
+			--output=$(EXTENSION)-$$version.zip HEAD && \
+		echo $(EXTENSION)-$$version.zip

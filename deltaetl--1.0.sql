@@ -1,0 +1,120 @@
+/* deltaetl--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION deltaetl" to load this file. \quit
+
+-- ---------- hash.c ----------
+
+CREATE FUNCTION deltaetl_encode(VARIADIC "any")
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
+
+COMMENT ON FUNCTION deltaetl_encode(VARIADIC "any") IS
+'canonical bytes of a row of the arguments, the same on any server with any settings';
+
+CREATE FUNCTION deltaetl_row_hash(VARIADIC "any")
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50;
+
+COMMENT ON FUNCTION deltaetl_row_hash(VARIADIC "any") IS
+'SHA-256 hash, 32 bytes, of the canonical bytes of a row of the arguments; never null';
+
+CREATE FUNCTION deltaetl_record_encode(record)
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50;
+
+COMMENT ON FUNCTION deltaetl_record_encode(record) IS
+'deltaetl_encode() of the columns of a record, of which there may be more than a function takes arguments';
+
+CREATE FUNCTION deltaetl_record_hash(record)
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+
+COMMENT ON FUNCTION deltaetl_record_hash(record) IS
+'deltaetl_row_hash() of the columns of a record, of which there may be more than a function takes arguments';
+
+CREATE FUNCTION deltaetl_differs_support(internal)
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT;
+
+COMMENT ON FUNCTION deltaetl_differs_support(internal) IS
+'planner support for deltaetl_differs()';
+
+CREATE FUNCTION deltaetl_differs(a bytea, b bytea)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+SUPPORT deltaetl_differs_support;
+
+COMMENT ON FUNCTION deltaetl_differs(bytea, bytea) IS
+'whether two row hashes are distinct; the planner expects few to be';
+
+-- ---------- hashes.c ----------
+
+CREATE FUNCTION deltaetl_hashes(
+	relation regclass,
+	key_columns name[] DEFAULT NULL,
+	columns name[] DEFAULT NULL,
+	OUT key jsonb,
+	OUT row_hash bytea)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_hashes(regclass, name[], name[]) IS
+'key and row hash of every row of a relation';
+
+-- ---------- diff.c ----------
+
+CREATE FUNCTION deltaetl_diff(
+	source regclass,
+	target regclass,
+	key_columns name[] DEFAULT NULL,
+	columns name[] DEFAULT NULL,
+	exclude_columns name[] DEFAULT NULL,
+	scope text DEFAULT NULL,
+	OUT action text,
+	OUT key jsonb,
+	OUT changed_columns name[],
+	OUT old_row jsonb,
+	OUT new_row jsonb)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_diff(regclass, regclass, name[], name[], name[], text) IS
+'rows to insert, update and delete to bring target to the content of source; writes nothing';
+
+-- ---------- sync.c ----------
+
+CREATE SEQUENCE deltaetl_run_id_seq;
+COMMENT ON SEQUENCE deltaetl_run_id_seq IS 'numbers the runs of deltaetl_sync()';
+SELECT pg_catalog.pg_extension_config_dump('deltaetl_run_id_seq', '');
+
+CREATE FUNCTION deltaetl_sync(
+	source regclass,
+	target regclass,
+	key_columns name[] DEFAULT NULL,
+	columns name[] DEFAULT NULL,
+	exclude_columns name[] DEFAULT NULL,
+	deletes text DEFAULT 'ignore',
+	scope text DEFAULT NULL,
+	allow_empty_source boolean DEFAULT false,
+	max_delete_pct float8 DEFAULT NULL,
+	dry_run boolean DEFAULT false,
+	OUT run_id bigint,
+	OUT inserted bigint,
+	OUT updated bigint,
+	OUT deleted bigint,
+	OUT unchanged bigint,
+	OUT elapsed interval)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean) IS
+'bring target to the content of source, touching only rows that differ';

@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.c
+ *	  Writing the delta: delete, update, insert, one statement each.
+ *
+ * In this order, so that a unique value that one row gives up is free for
+ * another.  They are ordinary statements: triggers, constraints, row security
+ * and partition routing do what they do for DML written by hand.  A statement
+ * without rows is not run, so its statement triggers do not fire.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+static char *
+action_query(const Delta *delta, DeltaAction action)
+{
+	switch (action)
+	{
+		case DELTA_DELETE:
+			return deltaetl_delete_query(delta->mapping);
+		case DELTA_UPDATE:
+			return deltaetl_update_query(delta);
+		default:
+			return deltaetl_insert_query(delta->mapping);
+	}
+}
+
+/*
+ * Rows may escape a statement: a BEFORE trigger returned NULL, a policy hides
+ * them, or the deletes before took them along by a foreign key.
+ */
+static void
+warn_of_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
+{
+	static const char *const words[] = {"deleted", "updated", "inserted"};
+
+	if (applied < delta->count[action])
+		ereport(WARNING,
+				(errmsg("only " UINT64_FORMAT " of " UINT64_FORMAT " rows of \"%s\" were %s",
+						applied, delta->count[action],
+						delta->mapping->target.name, words[action]),
+				 errdetail("A trigger, a row security policy or a cascading foreign key of the table kept the others from it.")));
+}
+
+/* Apply the delta; returns how many rows were really changed. */
+AppliedCounts
+deltaetl_apply(const Delta *delta)
+{
+	AppliedCounts applied = {0};
+
+	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
+	{
+		if (delta->count[action] == 0)
+			continue;
+		applied.count[action] = deltaetl_spi_modify(action_query(delta, action));
+		warn_of_shortfall(delta, action, applied.count[action]);
+	}
+	return applied;
+}

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * census.c
+ *	  Counting the rows of both sides and finding keys that identify none.
+ *
+ * A run is refused if a key of the source occurs twice, or of the target
+ * where no index forbids it, or is NULL where NULL matches nothing.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "query.h"
+#include "utils/lsyscache.h"
+
+typedef struct Census
+{
+	uint64		rows;
+	uint64		duplicate_keys;
+	uint64		null_keys;
+} Census;
+
+static uint64
+read_count(TupleTableSlot *slot, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column + 1, &isnull);
+
+	return isnull ? 0 : (uint64) DatumGetInt64(value);
+}
+
+static void
+collect_count(TupleTableSlot *slot, void *arg)
+{
+	((Census *) arg)->rows = read_count(slot, CENSUS_ROWS);
+}
+
+static void
+collect_census(TupleTableSlot *slot, void *arg)
+{
+	Census	   *census = arg;
+
+	census->rows = read_count(slot, CENSUS_ROWS);
+	census->duplicate_keys = read_count(slot, CENSUS_DUPLICATE_KEYS);
+	census->null_keys = read_count(slot, CENSUS_NULL_KEYS);
+}
+
+/* "(a, b)=(1, x)", from a row that starts with the key. */
+void
+deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
+					  TupleTableSlot *slot)
+{
+	const char *separator = "(";
+
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		appendStringInfo(buf, "%s%s", separator, mapping->columns[i].quoted);
+		separator = ", ";
+	}
+	separator = ")=(";
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, i + 1, &isnull);
+		Oid			output;
+		bool		isvarlena;
+
+		getTypeOutputInfo(mapping->columns[i].type, &output, &isvarlena);
+		appendStringInfo(buf, "%s%s", separator,
+						 isnull ? "null" : OidOutputFunctionCall(output, value));
+		separator = ", ";
+	}
+	appendStringInfoChar(buf, ')');
+}
+
+typedef struct Offenders
+{
+	const Mapping *mapping;
+	StringInfoData text;
+} Offenders;
+
+static void
+collect_offender(TupleTableSlot *slot, void *arg)
+{
+	Offenders  *offenders = arg;
+	uint64		times = read_count(slot, offenders->mapping->nkeys);
+
+	if (offenders->text.len > 0)
+		appendStringInfoString(&offenders->text, ", ");
+	deltaetl_describe_key(&offenders->text, offenders->mapping, slot);
+	appendStringInfo(&offenders->text, " " UINT64_FORMAT " %s", times,
+					 times == 1 ? "time" : "times");
+}
+
+static char *
+name_offenders(const Mapping *mapping, const MappingSide *side, bool nulls)
+{
+	Offenders	offenders = {mapping};
+
+	initStringInfo(&offenders.text);
+	deltaetl_spi_select(deltaetl_offenders_query(mapping, side, nulls),
+						mapping, collect_offender, &offenders);
+	return offenders.text.data;
+}
+
+static const char *
+side_word(const Mapping *mapping, const MappingSide *side)
+{
+	return side == &mapping->source ? "source" : "target";
+}
+
+static void
+check_census(const Mapping *mapping, const MappingSide *side,
+			 const Census *census)
+{
+	if (census->null_keys > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("%s \"%s\" has rows without a key",
+						side_word(mapping, side), side->name),
+				 errdetail_plural(UINT64_FORMAT " row has a NULL in its key: %s.",
+								  UINT64_FORMAT " rows have a NULL in their key, among them %s.",
+								  (unsigned long) census->null_keys,
+								  census->null_keys,
+								  name_offenders(mapping, side, true))));
+	if (census->duplicate_keys > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CARDINALITY_VIOLATION),
+				 errmsg("%s \"%s\" has duplicate keys",
+						side_word(mapping, side), side->name),
+				 errdetail_plural(UINT64_FORMAT " key occurs more than once: %s.",
+								  UINT64_FORMAT " keys occur more than once, among them %s.",
+								  (unsigned long) census->duplicate_keys,
+								  census->duplicate_keys,
+								  name_offenders(mapping, side, false))));
+}
+
+static bool
+keys_are_proven(const Mapping *mapping, const MappingSide *side)
+{
+	return side->keys_unique && (side->keys_not_null || mapping->nulls_match);
+}
+
+/* Count a side's rows, and look at its keys if nothing proves them good. */
+static uint64
+take_census(const Mapping *mapping, const MappingSide *side)
+{
+	Census		census = {0};
+
+	if (keys_are_proven(mapping, side))
+		deltaetl_spi_select(deltaetl_count_query(mapping, side), mapping,
+							collect_count, &census);
+	else
+		deltaetl_spi_select(deltaetl_census_query(mapping, side), mapping,
+							collect_census, &census);
+	check_census(mapping, side, &census);
+	return census.rows;
+}
+
+/*
+ * Count the rows of the source, and of the target if asked for; raise an
+ * error that names up to KEYS_SHOWN keys if keys do not identify rows.
+ */
+void
+deltaetl_census(Delta *delta, bool count_target)
+{
+	const Mapping *mapping = delta->mapping;
+
+	delta->source_rows = take_census(mapping, &mapping->source);
+	if (count_target || !keys_are_proven(mapping, &mapping->target))
+		delta->target_rows = take_census(mapping, &mapping->target);
+}

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between PostgreSQL 15 and 18, and between OpenSSL 1.1 and 3.
+ *
+ * The only file that looks at version numbers.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DELTAETL_COMPAT_H
+#define DELTAETL_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "deltaetl needs PostgreSQL 15 or later"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * Whether no row can have a NULL in a column.  From 18 on a NOT NULL
+ * constraint may be there without having been validated.
+ */
+#if PG_VERSION_NUM >= 180000
+#define column_is_not_null(desc, i) \
+	(TupleDescCompactAttr(desc, i)->attnullability == ATTNULLABLE_VALID)
+#else
+#define column_is_not_null(desc, i) (TupleDescAttr(desc, i)->attnotnull)
+#endif
+
+#include <openssl/evp.h>
+
+/*
+ * OpenSSL 3 looks an algorithm up each time it is named, unless it has been
+ * fetched; before that, it was a constant.
+ */
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+#define fetch_sha256() EVP_MD_fetch(NULL, "SHA256", NULL)
+#define free_sha256(algorithm) EVP_MD_free(algorithm)
+#else
+#define fetch_sha256() unconstify(EVP_MD *, EVP_sha256())
+#define free_sha256(algorithm) ((void) (algorithm))
+#endif
+
+#endif							/* DELTAETL_COMPAT_H */

@@ -1,0 +1,233 @@
+/*-------------------------------------------------------------------------
+ *
+ * deltaetl.h
+ *	  What the files of deltaetl share: the mapping, the delta, prototypes.
+ *
+ * Dependencies point one way:
+ *
+ *		sync -> diff, apply -> delta, query, spi -> mapping -> key
+ *		diff -> join -> query, spi
+ *		hash -> encode
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DELTAETL_H
+#define DELTAETL_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "nodes/params.h"
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+/* How many keys an error names. */
+#define KEYS_SHOWN 10
+
+/* Most arguments of a function call, also VARIADIC (FUNC_MAX_ARGS). */
+#define MAX_HASH_ARGUMENTS FUNC_MAX_ARGS
+
+/* ---------- mapping ---------- */
+
+/* What the caller of deltaetl_sync() and its kin asked for. */
+typedef struct MappingRequest
+{
+	Oid			source;			/* InvalidOid: there is only a target */
+	Oid			target;
+	List	   *key_columns;	/* of char *, as are the others */
+	bool		all_columns;	/* columns was not given */
+	List	   *columns;
+	List	   *exclude_columns;
+	char	   *scope;			/* NULL: none */
+	AclMode		privileges;		/* ACL_* needed on the target */
+} MappingRequest;
+
+/* A column that both sides have, as the target defines it. */
+typedef struct MappingColumn
+{
+	char	   *name;
+	char	   *quoted;
+	AttrNumber	attnum;			/* in the target */
+	AttrNumber	source_attnum;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	bool		recast;			/* the source's type or typmod is another */
+	bool		generated;		/* neither compared nor written */
+	bool		identity;		/* GENERATED ALWAYS AS IDENTITY */
+
+	/* of a column of the key */
+	Oid			equality;		/* operator that matches keys */
+	Oid			key_collation;
+	bool		nullable;		/* NULL matches NULL */
+} MappingColumn;
+
+typedef struct MappingSide
+{
+	Oid			relid;
+	char	   *name;			/* for messages */
+	char	   *quoted;			/* schema and name, for SQL */
+	bool		exists;			/* false for the source of a lone target */
+	bool		keys_unique;	/* an index proves that keys are unique */
+	bool		keys_not_null;	/* constraints prove that keys are not NULL */
+} MappingSide;
+
+/*
+ * How the rows of source and target correspond.  columns[] has the key
+ * first, in its order, then the compared columns by name in byte order;
+ * common[] has every column that scope may speak of.
+ */
+typedef struct Mapping
+{
+	char	   *schema;			/* of the extension, quoted */
+	MappingSide source;
+	MappingSide target;
+	int			nkeys;
+	int			ncolumns;
+	MappingColumn *columns;
+	int			ncommon;
+	MappingColumn *common;
+	bool		nulls_match;	/* keys may be NULL and match each other */
+	bool		by_ctid;		/* caller may read ctid and tableoid */
+	bool		has_children;	/* rows of target may lie in other tables */
+	char	   *scope;
+} Mapping;
+
+/* ---------- delta ---------- */
+
+typedef enum DeltaAction
+{
+	DELTA_DELETE,
+	DELTA_UPDATE,
+	DELTA_INSERT
+} DeltaAction;
+
+#define DELTA_ACTIONS (DELTA_INSERT + 1)
+
+/* Columns of a delta row that come before those of the mapping. */
+#define DELTA_COLUMN_TABLEOID 0
+#define DELTA_COLUMN_CTID 1
+#define DELTA_FIRST_COLUMN 2
+
+/*
+ * The rows to delete, update and insert, each in a tuplestore that SQL sees
+ * as a table (see deltaetl_delta_name()) with columns oid and tid, which name
+ * the target's row, and c1 .. cn, the mapping's columns with the source's
+ * values in the target's types.  Of a row to delete only the key is set, to
+ * the target's.  However a delta is detected, this is what comes out.
+ */
+typedef struct Delta
+{
+	const Mapping *mapping;
+	TupleDesc	desc;
+	Tuplestorestate *rows[DELTA_ACTIONS];
+	uint64		count[DELTA_ACTIONS];
+	uint64		source_rows;	/* in scope */
+	uint64		target_rows;	/* in scope; counted only if asked for */
+	bool	   *changed;		/* of guarded columns: does an update change
+								 * it */
+} Delta;
+
+/* deltaetl.c */
+extern PGDLLEXPORT void _PG_init(void);
+
+/* arguments.c */
+extern List *deltaetl_name_list(FunctionCallInfo fcinfo, int argno,
+								const char *argname);
+extern Oid	deltaetl_relation_argument(FunctionCallInfo fcinfo, int argno,
+									   const char *argname);
+extern bool deltaetl_bool_argument(FunctionCallInfo fcinfo, int argno,
+								   const char *argname);
+extern char *deltaetl_text_argument(FunctionCallInfo fcinfo, int argno);
+extern char *deltaetl_extension_schema(FunctionCallInfo fcinfo);
+
+/* key.c */
+extern void deltaetl_resolve_key(Mapping *mapping, Relation target,
+								 List *key_columns);
+extern void deltaetl_prove_source_keys(Mapping *mapping, Relation source);
+
+/* names.c */
+extern AttrNumber deltaetl_column_number(Relation rel, const char *name);
+extern void deltaetl_unknown_column(Relation rel, const char *name);
+
+/* mapping.c */
+extern Mapping *deltaetl_resolve(const MappingRequest *request,
+								 const char *schema);
+extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
+
+/* privileges.c */
+extern void deltaetl_check_readable(Relation rel);
+extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
+									  Relation target, AclMode privileges);
+
+/* lock.c */
+extern Mapping *deltaetl_lock_and_resolve(const MappingRequest *request,
+										  const char *schema,
+										  LOCKMODE target_mode);
+
+/* coerce.c */
+extern ParamListInfo deltaetl_coercing_params(const Mapping *mapping);
+extern bool deltaetl_can_assign(Oid source_type, Oid target_type);
+
+/* query.c */
+extern char *deltaetl_scope_query(const Mapping *mapping, const MappingSide *side);
+extern char *deltaetl_count_query(const Mapping *mapping, const MappingSide *side);
+extern char *deltaetl_census_query(const Mapping *mapping, const MappingSide *side);
+extern char *deltaetl_offenders_query(const Mapping *mapping,
+									  const MappingSide *side, bool nulls);
+extern char *deltaetl_hashes_query(const Mapping *mapping);
+extern char *deltaetl_join_query(const Mapping *mapping, bool with_deletes);
+extern char *deltaetl_out_of_scope_query(const Mapping *mapping);
+extern char *deltaetl_diff_query(const Mapping *mapping, DeltaAction action);
+extern char *deltaetl_delete_query(const Mapping *mapping);
+extern char *deltaetl_update_query(const Delta *delta);
+extern char *deltaetl_insert_query(const Mapping *mapping);
+
+/* spi.c */
+typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);
+
+extern void deltaetl_spi_begin(void);
+extern void deltaetl_spi_end(void);
+extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
+extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
+								RowCallback callback, void *arg);
+extern uint64 deltaetl_spi_modify(const char *query);
+extern void deltaetl_spi_register(const char *name, TupleDesc desc,
+								  Tuplestorestate *rows, uint64 count);
+
+/* delta.c */
+extern Delta *deltaetl_delta_create(const Mapping *mapping);
+extern void deltaetl_delta_put(Delta *delta, DeltaAction action,
+							   Datum *values, bool *isnull);
+extern void deltaetl_delta_register(Delta *delta);
+extern const char *deltaetl_delta_name(DeltaAction action);
+
+/* census.c */
+extern void deltaetl_census(Delta *delta, bool count_target);
+extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
+								  TupleTableSlot *slot);
+
+/* join.c */
+extern void deltaetl_join_detect(Delta *delta, bool with_deletes);
+
+/* diff.c */
+extern void deltaetl_check_scope(const Mapping *mapping);
+extern void deltaetl_detect(Delta *delta, bool with_deletes);
+
+/* apply.c */
+typedef struct AppliedCounts
+{
+	uint64		count[DELTA_ACTIONS];
+} AppliedCounts;
+
+extern AppliedCounts deltaetl_apply(const Delta *delta);
+
+#endif							/* DELTAETL_H */

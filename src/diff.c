@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * diff.c
+ *	  Detection, and deltaetl_diff().
+ *
+ * Detection fills a Delta.  There is one way so far, join.c; another one only
+ * has to fill the same struct, and is chosen in deltaetl_detect().
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "funcapi.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+
+#include "compat.h"
+
+/* ---------- detection ---------- */
+
+static void
+scope_error_context(void *arg)
+{
+	const MappingSide *side = arg;
+
+	errcontext("scope on rows of \"%s\"", side->name);
+}
+
+static void
+check_scope_on_side(const Mapping *mapping, const MappingSide *side)
+{
+	ErrorContextCallback callback;
+
+	callback.callback = scope_error_context;
+	callback.arg = unconstify(MappingSide *, side);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	deltaetl_spi_check(deltaetl_scope_query(mapping, side), mapping);
+	error_context_stack = callback.previous;
+}
+
+/* Raise an error if scope is no condition on the rows of both sides. */
+void
+deltaetl_check_scope(const Mapping *mapping)
+{
+	if (mapping->scope == NULL)
+		return;
+	check_scope_on_side(mapping, &mapping->source);
+	check_scope_on_side(mapping, &mapping->target);
+}
+
+typedef struct KeyNames
+{
+	const Mapping *mapping;
+	StringInfoData text;
+} KeyNames;
+
+static void
+collect_key(TupleTableSlot *slot, void *arg)
+{
+	KeyNames   *keys = arg;
+
+	if (keys->text.len > 0)
+		appendStringInfoString(&keys->text, ", ");
+	deltaetl_describe_key(&keys->text, keys->mapping, slot);
+}
+
+/*
+ * A key that is in scope in the source but out of scope in the target looks
+ * like a row to insert.  It is neither new nor ours to change.
+ */
+static void
+check_out_of_scope_keys(const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+	KeyNames	keys = {mapping};
+
+	if (mapping->scope == NULL || delta->count[DELTA_INSERT] == 0)
+		return;
+	initStringInfo(&keys.text);
+	deltaetl_spi_select(deltaetl_out_of_scope_query(mapping), mapping,
+						collect_key, &keys);
+	if (keys.text.len > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("source \"%s\" has keys in scope that target \"%s\" has out of scope",
+						mapping->source.name, mapping->target.name),
+				 errdetail("Among them are %s.", keys.text.data),
+				 errhint("Widen the scope so that it holds for these rows of the target too.")));
+}
+
+/*
+ * Find the delta and make it visible to queries.  Rows that only the target
+ * has are looked for if asked for.
+ */
+void
+deltaetl_detect(Delta *delta, bool with_deletes)
+{
+	deltaetl_join_detect(delta, with_deletes);
+	deltaetl_delta_register(delta);
+	check_out_of_scope_keys(delta);
+}
+
+/* ---------- deltaetl_diff ---------- */
+
+PG_FUNCTION_INFO_V1(deltaetl_diff);
+
+static void
+collect_result(TupleTableSlot *slot, void *arg)
+{
+	tuplestore_puttupleslot(((ReturnSetInfo *) arg)->setResult, slot);
+}
+
+static void
+show_delta(const Delta *delta, ReturnSetInfo *rsinfo)
+{
+	static const DeltaAction order[] = {DELTA_INSERT, DELTA_UPDATE, DELTA_DELETE};
+
+	for (int i = 0; i < lengthof(order); i++)
+		if (delta->count[order[i]] > 0)
+			deltaetl_spi_select(deltaetl_diff_query(delta->mapping, order[i]),
+								delta->mapping, collect_result, rsinfo);
+}
+
+/*
+ * deltaetl_diff(source regclass, target regclass, key_columns name[],
+ *				 columns name[], exclude_columns name[], scope text)
+ *	 returns setof (action text, key jsonb, changed_columns name[],
+ *					old_row jsonb, new_row jsonb)
+ *
+ * What deltaetl_sync() with deletes => 'delete' would do.  Reads only.
+ */
+Datum
+deltaetl_diff(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *schema = deltaetl_extension_schema(fcinfo);
+	MappingRequest request = {0};
+	Mapping    *mapping;
+	Delta	   *delta;
+
+	request.source = deltaetl_relation_argument(fcinfo, 0, "source");
+	request.target = deltaetl_relation_argument(fcinfo, 1, "target");
+	request.key_columns = deltaetl_name_list(fcinfo, 2, "key_columns");
+	request.all_columns = PG_ARGISNULL(3);
+	request.columns = deltaetl_name_list(fcinfo, 3, "columns");
+	request.exclude_columns = deltaetl_name_list(fcinfo, 4, "exclude_columns");
+	request.scope = deltaetl_text_argument(fcinfo, 5);
+	request.privileges = ACL_SELECT;
+
+	InitMaterializedSRF(fcinfo, 0);
+	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
+	deltaetl_spi_begin();
+	deltaetl_check_scope(mapping);
+	delta = deltaetl_delta_create(mapping);
+	deltaetl_census(delta, false);
+	deltaetl_detect(delta, true);
+	show_delta(delta, rsinfo);
+	deltaetl_spi_end();
+	PG_RETURN_NULL();
+}

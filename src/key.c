@@ -1,0 +1,385 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ *	  The key: which columns identify a row, by which equality, and whether
+ *	  an index proves them unique.
+ *
+ * An index is usable if it is unique, valid, immediate, neither partial nor
+ * over expressions, and cannot hold two rows with the same key: its columns
+ * are NOT NULL, or it is NULLS NOT DISTINCT.  Its equality must be the
+ * default one of the column's type, since GROUP BY knows no other.  The
+ * primary key is usable also if it is deferrable, but then proves nothing.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "nodes/bitmapset.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+
+/* A usable index. */
+typedef struct KeyIndex
+{
+	char	   *name;
+	bool		primary;
+	bool		immediate;
+	bool		nulls_not_distinct;
+	int			ncolumns;
+	Bitmapset  *columns;		/* attribute numbers */
+	AttrNumber	attnum[INDEX_MAX_KEYS];
+	Oid			collation[INDEX_MAX_KEYS];
+} KeyIndex;
+
+static Oid
+default_equality(Oid type)
+{
+	return lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+}
+
+static Oid
+index_equality(Oid opclass)
+{
+	Oid			type = get_opclass_input_type(opclass);
+
+	return get_opfamily_member(get_opclass_family(opclass), type, type,
+							   BTEqualStrategyNumber);
+}
+
+/* Fill in the columns of an index; false if that finds it not usable. */
+static bool
+read_index_columns(KeyIndex *key, Relation rel, Form_pg_index index,
+				   const oidvector *opclasses, const oidvector *collations)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		AttrNumber	attnum = index->indkey.values[i];
+
+		if (attnum <= 0)
+			return false;
+		if (!key->nulls_not_distinct && !column_is_not_null(desc, attnum - 1))
+			return false;
+		if (index_equality(opclasses->values[i]) !=
+			default_equality(TupleDescAttr(desc, attnum - 1)->atttypid))
+			return false;
+		key->attnum[i] = attnum;
+		key->collation[i] = collations->values[i];
+		key->columns = bms_add_member(key->columns, attnum);
+	}
+	return true;
+}
+
+/* Return what is needed of an index, or NULL if it is not usable. */
+static KeyIndex *
+read_index(Relation rel, Oid indexid)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	Form_pg_index index;
+	KeyIndex   *key = palloc0(sizeof(KeyIndex));
+	Datum		opclasses;
+	Datum		collations;
+	bool		isnull;
+	bool		usable;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for index %u", indexid);
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	opclasses = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indclass, &isnull);
+	collations = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indcollation, &isnull);
+
+	key->name = get_rel_name(indexid);
+	key->primary = index->indisprimary;
+	key->immediate = index->indimmediate;
+	key->nulls_not_distinct = index->indnullsnotdistinct;
+	key->ncolumns = index->indnkeyatts;
+	usable = index->indisunique && index->indisvalid &&
+		(index->indimmediate || index->indisprimary) &&
+		heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+		heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) &&
+		read_index_columns(key, rel, index,
+						   (oidvector *) DatumGetPointer(opclasses),
+						   (oidvector *) DatumGetPointer(collations));
+	ReleaseSysCache(tuple);
+	return usable ? key : NULL;
+}
+
+static List *
+usable_indexes(Relation rel)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	List	   *usable = NIL;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		KeyIndex   *key = read_index(rel, lfirst_oid(cell));
+
+		if (key != NULL)
+			usable = lappend(usable, key);
+	}
+	return usable;
+}
+
+static void
+report_ambiguous_key(Relation target, const KeyIndex *a, const KeyIndex *b)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot sync \"%s\" without a key",
+					RelationGetRelationName(target)),
+			 errdetail("The table has no primary key and more than one usable unique index, among them \"%s\" and \"%s\".",
+					   a->name, b->name),
+			 errhint("Name the key with key_columns.")));
+}
+
+static void
+report_no_key(Relation target)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot sync \"%s\" without a key",
+					RelationGetRelationName(target)),
+			 errdetail("The table has no primary key and no unique index over columns that are all NOT NULL."),
+			 errhint("Add a primary key, or name the key with key_columns.")));
+}
+
+/* The primary key, else the one usable index; else an error. */
+static KeyIndex *
+choose_index(Relation target, List *indexes)
+{
+	KeyIndex   *chosen = NULL;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		KeyIndex   *key = lfirst(cell);
+
+		if (key->primary)
+			return key;
+		if (chosen == NULL)
+			chosen = key;
+		else if (!bms_equal(chosen->columns, key->columns))
+			report_ambiguous_key(target, chosen, key);
+	}
+	if (chosen == NULL)
+		report_no_key(target);
+	return chosen;
+}
+
+/* The index over just these columns, or NULL. */
+static KeyIndex *
+matching_index(List *indexes, Bitmapset *columns)
+{
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		KeyIndex   *key = lfirst(cell);
+
+		if (bms_equal(key->columns, columns))
+			return key;
+	}
+	return NULL;
+}
+
+/*
+ * Whether equality under one collation implies equality under another.
+ * Equal under a deterministic one means equal bytes, so equal under any.
+ */
+static bool
+equality_implies(Oid collation, Oid other)
+{
+	return collation == other || get_collation_isdeterministic(collation);
+}
+
+static Oid
+index_collation(const KeyIndex *key, AttrNumber attnum)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+		if (key->attnum[i] == attnum)
+			return key->collation[i];
+	return InvalidOid;
+}
+
+/*
+ * Whether an index keeps two rows from having equal keys: it is over some of
+ * the key's columns, and what the key calls equal the index calls equal too.
+ */
+static bool
+index_proves_unique(const Mapping *mapping, Relation rel, const KeyIndex *key,
+					bool is_source)
+{
+	int			covered = 0;
+
+	if (!key->immediate)
+		return false;
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		const MappingColumn *column = &mapping->columns[i];
+		AttrNumber	attnum = is_source ? column->source_attnum : column->attnum;
+
+		if (!bms_is_member(attnum, key->columns))
+			continue;
+		if (is_source && column->recast)
+			return false;
+		if (OidIsValid(column->key_collation) &&
+			!equality_implies(column->key_collation, index_collation(key, attnum)))
+			return false;
+		covered++;
+	}
+	return covered == key->ncolumns;
+}
+
+/*
+ * A unique index of a parent does not see the rows of its children; that of a
+ * partitioned table does.
+ */
+static bool
+indexes_see_all_rows(Relation rel)
+{
+	return rel->rd_rel->relkind != RELKIND_RELATION ||
+		!rel->rd_rel->relhassubclass;
+}
+
+static bool
+proves_unique(const Mapping *mapping, Relation rel, List *indexes,
+			  bool is_source)
+{
+	ListCell   *cell;
+
+	if (!indexes_see_all_rows(rel))
+		return false;
+	foreach(cell, indexes)
+	{
+		if (index_proves_unique(mapping, rel, lfirst(cell), is_source))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether constraints keep NULLs out of the key.  Those of a foreign table
+ * are a promise that nobody enforces, those of a parent may not be its
+ * children's.
+ */
+static bool
+proves_not_null(const Mapping *mapping, Relation rel, bool is_source)
+{
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE || !indexes_see_all_rows(rel))
+		return false;
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		const MappingColumn *column = &mapping->columns[i];
+		AttrNumber	attnum = is_source ? column->source_attnum : column->attnum;
+
+		if (!column_is_not_null(RelationGetDescr(rel), attnum - 1))
+			return false;
+	}
+	return true;
+}
+
+static void
+add_key_column(Mapping *mapping, Relation target, AttrNumber attnum,
+			   const KeyIndex *index)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(target), attnum - 1);
+	MappingColumn *column = &mapping->columns[mapping->nkeys++];
+
+	column->attnum = attnum;
+	column->name = pstrdup(NameStr(att->attname));
+	column->equality = default_equality(att->atttypid);
+	column->key_collation = index ? index_collation(index, attnum) : att->attcollation;
+	column->nullable = mapping->nulls_match &&
+		!column_is_not_null(RelationGetDescr(target), attnum - 1);
+
+	if (!OidIsValid(column->equality))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("column \"%s\" of \"%s\" cannot be part of a key",
+						column->name, RelationGetRelationName(target)),
+				 errdetail("There is no default equality operator for type %s.",
+						   format_type_be(att->atttypid))));
+	if (!op_hashjoinable(column->equality, att->atttypid) &&
+		!op_mergejoinable(column->equality, att->atttypid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of \"%s\" cannot be part of a key",
+						column->name, RelationGetRelationName(target)),
+				 errdetail("The equality operator of type %s supports neither hash nor merge joins.",
+						   format_type_be(att->atttypid))));
+}
+
+static Bitmapset *
+named_columns(Relation target, List *names, AttrNumber *attnums)
+{
+	Bitmapset  *columns = NULL;
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		AttrNumber	attnum = deltaetl_column_number(target, lfirst(cell));
+
+		if (attnum == InvalidAttrNumber)
+			deltaetl_unknown_column(target, lfirst(cell));
+		attnums[foreach_current_index(cell)] = attnum;
+		columns = bms_add_member(columns, attnum);
+	}
+	return columns;
+}
+
+/*
+ * Fill in the key, as columns[0 .. nkeys), which the caller has made room
+ * for: the columns named, else what the target's indexes say.
+ */
+void
+deltaetl_resolve_key(Mapping *mapping, Relation target, List *key_columns)
+{
+	List	   *indexes = usable_indexes(target);
+	AttrNumber	attnums[MaxHeapAttributeNumber];
+	const AttrNumber *key = attnums;
+	int			nkeys = list_length(key_columns);
+	KeyIndex   *index;
+
+	if (key_columns != NIL)
+		index = matching_index(indexes, named_columns(target, key_columns, attnums));
+	else
+	{
+		index = choose_index(target, indexes);
+		key = index->attnum;
+		nkeys = index->ncolumns;
+	}
+
+	mapping->nulls_match = index != NULL && index->nulls_not_distinct;
+	for (int i = 0; i < nkeys; i++)
+		add_key_column(mapping, target, key[i], index);
+	mapping->target.keys_unique = proves_unique(mapping, target, indexes, false);
+	mapping->target.keys_not_null = proves_not_null(mapping, target, false);
+}
+
+/*
+ * Find out what the source's own constraints say of its keys, so that what
+ * they prove need not be looked for in the rows.
+ */
+void
+deltaetl_prove_source_keys(Mapping *mapping, Relation source)
+{
+	MappingSide *side = &mapping->source;
+
+	side->keys_unique = proves_unique(mapping, source, usable_indexes(source),
+									  true);
+	side->keys_not_null = proves_not_null(mapping, source, true);
+}

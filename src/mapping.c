@@ -1,0 +1,516 @@
+/*-------------------------------------------------------------------------
+ *
+ * mapping.c
+ *	  From what the caller asked for to how rows correspond, by the catalogs.
+ *
+ * Every problem that can be seen without reading a row is reported here.
+ * Locks taken for reading the catalogs are released again: the caller
+ * resolves once to report problems early, locks, and resolves for good.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "access/relation.h"
+#include "catalog/catalog.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "commands/trigger.h"
+#include "nodes/parsenodes.h"
+#include "parser/parser.h"
+#include "rewrite/prs2lock.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+
+/* ---------- relations ---------- */
+
+static const char *
+kind_name(char relkind)
+{
+	switch (relkind)
+	{
+		case RELKIND_VIEW:
+			return "a view";
+		case RELKIND_MATVIEW:
+			return "a materialized view";
+		case RELKIND_FOREIGN_TABLE:
+			return "a foreign table";
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+			return "an index";
+		case RELKIND_SEQUENCE:
+			return "a sequence";
+		case RELKIND_TOASTVALUE:
+			return "a TOAST table";
+		case RELKIND_COMPOSITE_TYPE:
+			return "a composite type";
+		default:
+			return "not a table";
+	}
+}
+
+static Relation
+open_relation(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access temporary table \"%s\" of another session",
+						RelationGetRelationName(rel))));
+	return rel;
+}
+
+static void
+check_source_kind(Relation rel)
+{
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			return;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot read rows from \"%s\"",
+							RelationGetRelationName(rel)),
+					 errdetail("It is %s.", kind_name(rel->rd_rel->relkind)),
+					 errhint("A source is a table, partitioned table, view, materialized view or foreign table.")));
+	}
+}
+
+static void
+check_no_rules(Relation rel)
+{
+	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
+		if (rel->rd_rules->rules[i]->event != CMD_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot sync \"%s\" because it has rules",
+							RelationGetRelationName(rel)),
+					 errhint("Drop the rules of the table, or replace them by triggers.")));
+}
+
+static void
+check_target_kind(Relation rel)
+{
+	char		relkind = rel->rd_rel->relkind;
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot sync \"%s\"", RelationGetRelationName(rel)),
+				 errdetail("It is %s.", kind_name(relkind)),
+				 errhint("A target is a table or partitioned table.")));
+	if (IsSystemRelation(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot sync system catalog \"%s\"",
+						RelationGetRelationName(rel))));
+	check_no_rules(rel);
+}
+
+static void
+describe_side(MappingSide *side, Relation rel)
+{
+	side->relid = RelationGetRelid(rel);
+	side->exists = true;
+	side->name = pstrdup(RelationGetRelationName(rel));
+	side->quoted = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+											  side->name);
+}
+
+/* ---------- columns ---------- */
+
+static MappingColumn
+describe_column(Form_pg_attribute att)
+{
+	MappingColumn column = {0};
+
+	column.name = pstrdup(NameStr(att->attname));
+	column.quoted = pstrdup(quote_identifier(column.name));
+	column.attnum = att->attnum;
+	column.type = att->atttypid;
+	column.typmod = att->atttypmod;
+	column.collation = att->attcollation;
+	column.generated = att->attgenerated != '\0';
+	column.identity = att->attidentity == ATTRIBUTE_IDENTITY_ALWAYS;
+	return column;
+}
+
+/* Whether the source's values of a column must be brought to another type. */
+static bool
+needs_recast(const MappingColumn *column, Form_pg_attribute source_att)
+{
+	return source_att->atttypid != column->type ||
+		(column->typmod >= 0 && source_att->atttypmod != column->typmod);
+}
+
+/* The columns that both sides have, or those of the target if it is alone. */
+static void
+find_common_columns(Mapping *mapping, Relation source, Relation target)
+{
+	TupleDesc	desc = RelationGetDescr(target);
+
+	mapping->common = palloc0(Max(desc->natts, 1) * sizeof(MappingColumn));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		MappingColumn column;
+
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		column = describe_column(TupleDescAttr(desc, i));
+		if (source != NULL)
+		{
+			column.source_attnum = deltaetl_column_number(source, column.name);
+			if (column.source_attnum == InvalidAttrNumber)
+				continue;
+			column.recast = needs_recast(&column,
+										 TupleDescAttr(RelationGetDescr(source),
+													   column.source_attnum - 1));
+		}
+		mapping->common[mapping->ncommon++] = column;
+	}
+}
+
+static MappingColumn *
+find_common(const Mapping *mapping, const char *name)
+{
+	for (int i = 0; i < mapping->ncommon; i++)
+		if (strcmp(mapping->common[i].name, name) == 0)
+			return &mapping->common[i];
+	return NULL;
+}
+
+static bool
+list_has_name(List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Columns that were named must be there, on both sides if there are two. */
+static void
+check_named_columns(const MappingRequest *request, Relation source,
+					Relation target)
+{
+	ListCell   *cell;
+
+	foreach(cell, request->columns)
+	{
+		const char *name = lfirst(cell);
+		AttrNumber	attnum = deltaetl_column_number(target, name);
+
+		if (attnum == InvalidAttrNumber)
+			deltaetl_unknown_column(target, name);
+		if (source == NULL)
+			continue;
+		if (TupleDescAttr(RelationGetDescr(target), attnum - 1)->attgenerated)
+			ereport(ERROR,
+					(errcode(ERRCODE_GENERATED_ALWAYS),
+					 errmsg("column \"%s\" of \"%s\" cannot be compared",
+							name, RelationGetRelationName(target)),
+					 errdetail("It is a generated column, which is neither compared nor written.")));
+		if (deltaetl_column_number(source, name) == InvalidAttrNumber)
+			deltaetl_unknown_column(source, name);
+	}
+	foreach(cell, request->exclude_columns)
+	{
+		const char *name = lfirst(cell);
+
+		if (deltaetl_column_number(target, name) == InvalidAttrNumber &&
+			(source == NULL ||
+			 deltaetl_column_number(source, name) == InvalidAttrNumber))
+			deltaetl_unknown_column(target, name);
+	}
+}
+
+static void
+check_assignable(const MappingColumn *column, Relation source, Relation target)
+{
+	Oid			source_type;
+
+	if (source == NULL || !column->recast)
+		return;
+	source_type = TupleDescAttr(RelationGetDescr(source),
+								column->source_attnum - 1)->atttypid;
+	if (deltaetl_can_assign(source_type, column->type))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of \"%s\" cannot be assigned to type %s of \"%s\"",
+					column->name, RelationGetRelationName(source),
+					format_type_be(column->type), RelationGetRelationName(target)),
+			 errdetail("The source column has type %s, and there is no assignment cast from %s to %s.",
+					   format_type_be(source_type), format_type_be(source_type),
+					   format_type_be(column->type)),
+			 errhint("Convert the column in the source, leave it out with exclude_columns, or create the cast.")));
+}
+
+/* Complete the columns of the key by what find_common_columns() found. */
+static void
+complete_key(Mapping *mapping, const MappingRequest *request, Relation source,
+			 Relation target)
+{
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		MappingColumn key = mapping->columns[i];
+		MappingColumn *common = find_common(mapping, key.name);
+
+		if (common == NULL)
+			deltaetl_unknown_column(source, key.name);
+		if (list_has_name(request->exclude_columns, key.name))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("exclude_columns must not name key column \"%s\"",
+							key.name)));
+		mapping->columns[i] = *common;
+		mapping->columns[i].equality = key.equality;
+		mapping->columns[i].key_collation = key.key_collation;
+		mapping->columns[i].nullable = key.nullable;
+		check_assignable(&mapping->columns[i], source, target);
+	}
+	mapping->ncolumns = mapping->nkeys;
+}
+
+static bool
+is_key(const Mapping *mapping, const char *name)
+{
+	for (int i = 0; i < mapping->nkeys; i++)
+		if (strcmp(mapping->columns[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a column that is not of the key is to be compared. */
+static bool
+is_wanted(const MappingRequest *request, const MappingColumn *column)
+{
+	if (list_has_name(request->exclude_columns, column->name))
+		return false;
+	if (request->all_columns)
+		return !column->generated;
+	return list_has_name(request->columns, column->name);
+}
+
+static int
+compare_columns(const void *a, const void *b)
+{
+	return strcmp(((const MappingColumn *) a)->name,
+				  ((const MappingColumn *) b)->name);
+}
+
+static void
+add_compared_columns(Mapping *mapping, const MappingRequest *request,
+					 Relation source, Relation target)
+{
+	for (int i = 0; i < mapping->ncommon; i++)
+	{
+		MappingColumn *column = &mapping->common[i];
+
+		if (is_key(mapping, column->name) || !is_wanted(request, column))
+			continue;
+		check_assignable(column, source, target);
+		mapping->columns[mapping->ncolumns++] = *column;
+	}
+	qsort(mapping->columns + mapping->nkeys,
+		  mapping->ncolumns - mapping->nkeys,
+		  sizeof(MappingColumn), compare_columns);
+}
+
+/*
+ * Refuse a run whose inserts must fail, for want of a value for a NOT NULL
+ * column.  A trigger could still provide it.
+ */
+static void
+check_mandatory_columns(const Mapping *mapping, Relation target)
+{
+	TupleDesc	desc = RelationGetDescr(target);
+
+	if (target->trigdesc && target->trigdesc->trig_insert_before_row)
+		return;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		bool		written = false;
+
+		if (att->attisdropped || !att->attnotnull || att->atthasdef ||
+			att->attidentity || get_typdefault(att->atttypid) != NULL)
+			continue;
+		for (int j = 0; j < mapping->ncolumns; j++)
+			written |= mapping->columns[j].attnum == att->attnum;
+		if (!written)
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("cannot insert into \"%s\" without column \"%s\"",
+							mapping->target.name, NameStr(att->attname)),
+					 errdetail("The column is NOT NULL and has no default, and \"%s\" does not provide it.",
+							   mapping->source.name),
+					 errhint("Add the column to the source, or give it a default.")));
+	}
+}
+
+/*
+ * A guarded column is set by an update only if one of the rows needs it: key
+ * columns are equal as a rule, and GENERATED ALWAYS identity columns cannot
+ * be set.
+ */
+bool
+deltaetl_is_guarded(const Mapping *mapping, int column)
+{
+	return column < mapping->nkeys || mapping->columns[column].identity;
+}
+
+/* ---------- scope ---------- */
+
+/*
+ * A scope goes into the text of queries, so it must be one expression and
+ * nothing else.  The grammar decides: the text is parsed as an expression of
+ * PL/pgSQL is, which is a SELECT without its keyword, and no other part of a
+ * SELECT may then be there.
+ */
+static void
+check_scope_syntax(const char *scope)
+{
+	List	   *statements = raw_parser(scope, RAW_PARSE_PLPGSQL_EXPR);
+	SelectStmt *statement = (SelectStmt *) linitial_node(RawStmt, statements)->stmt;
+
+	if (list_length(statement->targetList) != 1 ||
+		linitial_node(ResTarget, statement->targetList)->name != NULL ||
+		statement->distinctClause != NIL || statement->fromClause != NIL ||
+		statement->whereClause != NULL || statement->groupClause != NIL ||
+		statement->havingClause != NULL || statement->windowClause != NIL ||
+		statement->sortClause != NIL || statement->limitCount != NULL ||
+		statement->limitOffset != NULL || statement->lockingClause != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("scope must be a single SQL condition"),
+				 errdetail("The scope is: %s", scope)));
+}
+
+static void
+scope_error_context(void *arg)
+{
+	int			position = geterrposition();
+
+	/* the position is one in the scope, not in the caller's statement */
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+	errcontext("scope");
+}
+
+static char *
+resolve_scope(char *scope)
+{
+	ErrorContextCallback callback;
+
+	if (scope == NULL)
+		return NULL;
+	callback.callback = scope_error_context;
+	callback.arg = scope;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	check_scope_syntax(scope);
+	error_context_stack = callback.previous;
+	return scope;
+}
+
+/* ---------- mapping ---------- */
+
+static void
+check_distinct_relations(const MappingRequest *request, Relation target)
+{
+	if (request->source == request->target)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source and target are the same relation \"%s\"",
+						RelationGetRelationName(target))));
+}
+
+static void
+resolve_columns(Mapping *mapping, const MappingRequest *request,
+				Relation source, Relation target)
+{
+	find_common_columns(mapping, source, target);
+	mapping->columns = palloc0(Max(RelationGetNumberOfAttributes(target), 1) *
+							   sizeof(MappingColumn));
+	deltaetl_resolve_key(mapping, target, request->key_columns);
+	check_named_columns(request, source, target);
+	complete_key(mapping, request, source, target);
+	add_compared_columns(mapping, request, source, target);
+}
+
+static Relation
+open_source(Mapping *mapping, const MappingRequest *request, Relation target)
+{
+	Relation	source;
+
+	check_distinct_relations(request, target);
+	source = open_relation(request->source);
+	check_source_kind(source);
+	deltaetl_check_readable(source);
+	describe_side(&mapping->source, source);
+	return source;
+}
+
+/*
+ * Resolve a request.  The schema is that of the extension, quoted.  Raises an
+ * error for whatever keeps the request from being carried out.  The result
+ * lives in the current memory context.
+ */
+Mapping *
+deltaetl_resolve(const MappingRequest *request, const char *schema)
+{
+	Mapping    *mapping = palloc0(sizeof(Mapping));
+	Relation	target = open_relation(request->target);
+	Relation	source = NULL;
+
+	mapping->schema = pstrdup(schema);
+	if (OidIsValid(request->source))
+		source = open_source(mapping, request, target);
+
+	if (source != NULL)
+		check_target_kind(target);
+	else
+		check_source_kind(target);
+	deltaetl_check_readable(target);
+	describe_side(&mapping->target, target);
+	mapping->has_children = target->rd_rel->relhassubclass;
+
+	resolve_columns(mapping, request, source, target);
+	deltaetl_check_privileges(mapping, source, target, request->privileges);
+	if (source != NULL)
+	{
+		deltaetl_prove_source_keys(mapping, source);
+		if (request->privileges & ACL_INSERT)
+			check_mandatory_columns(mapping, target);
+		relation_close(source, AccessShareLock);
+	}
+	relation_close(target, AccessShareLock);
+	mapping->scope = resolve_scope(request->scope);
+	return mapping;
+}

@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * privileges.c
+ *	  The rights that a run needs, checked before it locks or reads anything.
+ *
+ * They are those of the DML that one would write by hand.  The executor
+ * checks them again; here they get a message that says what is missing.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+
+static bool
+has_table_privilege(Relation rel, AclMode mode)
+{
+	return pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), mode) == ACLCHECK_OK;
+}
+
+static bool
+has_column_privilege(Relation rel, AttrNumber attnum, AclMode mode)
+{
+	return has_table_privilege(rel, mode) ||
+		pg_attribute_aclcheck(RelationGetRelid(rel), attnum, GetUserId(),
+							  mode) == ACLCHECK_OK;
+}
+
+static const char *
+privilege_name(AclMode mode)
+{
+	switch (mode)
+	{
+		case ACL_SELECT:
+			return "SELECT";
+		case ACL_INSERT:
+			return "INSERT";
+		case ACL_UPDATE:
+			return "UPDATE";
+		default:
+			return "DELETE";
+	}
+}
+
+static void
+report_missing_privilege(Relation rel, AclMode mode, const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for relation \"%s\"",
+					RelationGetRelationName(rel)),
+			 column ?
+			 errdetail("The privilege %s on column \"%s\" is needed.",
+					   privilege_name(mode), column) :
+			 errdetail("The privilege %s is needed.", privilege_name(mode))));
+}
+
+/* Someone who may read no column at all learns nothing else of a relation. */
+void
+deltaetl_check_readable(Relation rel)
+{
+	if (!has_table_privilege(rel, ACL_SELECT) &&
+		pg_attribute_aclcheck_all(RelationGetRelid(rel), GetUserId(),
+								  ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		report_missing_privilege(rel, ACL_SELECT, NULL);
+}
+
+static void
+require_column(Relation rel, AttrNumber attnum, AclMode mode, const char *name)
+{
+	if (!has_column_privilege(rel, attnum, mode))
+		report_missing_privilege(rel, mode, name);
+}
+
+static void
+check_column(const Mapping *mapping, int i, Relation source, Relation target,
+			 AclMode privileges)
+{
+	const MappingColumn *column = &mapping->columns[i];
+
+	require_column(target, column->attnum, ACL_SELECT, column->name);
+	if (source != NULL)
+		require_column(source, column->source_attnum, ACL_SELECT, column->name);
+	if ((privileges & ACL_INSERT) && !column->generated)
+		require_column(target, column->attnum, ACL_INSERT, column->name);
+	if ((privileges & ACL_UPDATE) && !deltaetl_is_guarded(mapping, i))
+		require_column(target, column->attnum, ACL_UPDATE, column->name);
+}
+
+/* What scope may speak of is what the caller may read on both sides. */
+static void
+keep_readable_common(Mapping *mapping, Relation source, Relation target)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < mapping->ncommon; i++)
+	{
+		const MappingColumn *column = &mapping->common[i];
+
+		if (has_column_privilege(target, column->attnum, ACL_SELECT) &&
+			(source == NULL ||
+			 has_column_privilege(source, column->source_attnum, ACL_SELECT)))
+			mapping->common[kept++] = *column;
+	}
+	mapping->ncommon = kept;
+}
+
+/*
+ * Raise an error if the caller lacks SELECT on a column of the mapping, or
+ * one of the given privileges on the target; find out whether rows of the
+ * target can be addressed by ctid, which takes SELECT on the whole table.
+ */
+void
+deltaetl_check_privileges(Mapping *mapping, Relation source, Relation target,
+						  AclMode privileges)
+{
+	for (int i = 0; i < mapping->ncolumns; i++)
+		check_column(mapping, i, source, target, privileges);
+	if ((privileges & ACL_DELETE) && !has_table_privilege(target, ACL_DELETE))
+		report_missing_privilege(target, ACL_DELETE, NULL);
+	mapping->by_ctid = has_table_privilege(target, ACL_SELECT);
+	keep_readable_common(mapping, source, target);
+}

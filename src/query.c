@@ -1,0 +1,532 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *	  The text of the queries; runs nothing.
+ *
+ * Every name is quoted, every function, operator and type schema-qualified,
+ * so that no search_path can lend them another meaning.  The one text that is
+ * not ours is scope, which mapping.c has made sure is one expression.
+ *
+ * Inside a query the columns of the mapping are called c1 .. cn, those of the
+ * relations only where a relation is read, so that no name can collide.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "query.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+#include "utils/typcache.h"
+
+/* The alias of a relation's rows, on both sides, where it is read. */
+#define ROW_ALIAS "\"deltaetl\""
+
+/* ---------- pieces ---------- */
+
+static void
+append_separator(StringInfo buf, int i)
+{
+	if (i > 0)
+		appendStringInfoString(buf, ", ");
+}
+
+/* "alias.c1, alias.c2, ..." for the first columns of the mapping. */
+static void
+append_columns(StringInfo buf, const char *alias, int ncolumns)
+{
+	for (int i = 0; i < ncolumns; i++)
+	{
+		append_separator(buf, i);
+		appendStringInfo(buf, "%s.c%d", alias, i + 1);
+	}
+}
+
+/* The row hash of alias.c1 .. alias.cn, within the limit of arguments. */
+static void
+append_hash(StringInfo buf, const Mapping *mapping, const char *alias)
+{
+	bool		fits = mapping->ncolumns <= MAX_HASH_ARGUMENTS;
+
+	appendStringInfo(buf, "%s.%s", mapping->schema,
+					 fits ? "deltaetl_row_hash(" : "deltaetl_record_hash(ROW(");
+	append_columns(buf, alias, mapping->ncolumns);
+	appendStringInfoString(buf, fits ? ")" : "))");
+}
+
+/*
+ * The rows of a side that are in scope.  The source's columns go through an
+ * alias under which they are assigned to the types of the target's, so that
+ * scope sees the same types on both sides.
+ */
+static void
+append_from(StringInfo buf, const Mapping *mapping, const MappingSide *side)
+{
+	if (side == &mapping->source)
+	{
+		const MappingColumn *columns = mapping->scope ? mapping->common : mapping->columns;
+		int			ncolumns = mapping->scope ? mapping->ncommon : mapping->ncolumns;
+
+		appendStringInfoString(buf, " FROM (SELECT ");
+		for (int i = 0; i < ncolumns; i++)
+		{
+			append_separator(buf, i);
+			appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s AS %s",
+							 columns[i].quoted, columns[i].quoted);
+		}
+		appendStringInfo(buf, " FROM %s AS \"" SOURCE_ALIAS "\") AS " ROW_ALIAS,
+						 side->quoted);
+	}
+	else
+		appendStringInfo(buf, " FROM %s AS " ROW_ALIAS, side->quoted);
+
+	/* the line break ends a comment that the condition may end with */
+	if (mapping->scope != NULL)
+		appendStringInfo(buf, " WHERE (%s\n)", mapping->scope);
+}
+
+/* "row.a AS c1, row.b AS c2, ..." */
+static void
+append_row_columns(StringInfo buf, const Mapping *mapping, int ncolumns)
+{
+	for (int i = 0; i < ncolumns; i++)
+	{
+		append_separator(buf, i);
+		appendStringInfo(buf, ROW_ALIAS ".%s AS c%d",
+						 mapping->columns[i].quoted, i + 1);
+	}
+}
+
+/* A key column under the collation that the key is matched by. */
+static char *
+key_expression(const MappingColumn *column, const char *reference)
+{
+	if (!OidIsValid(column->key_collation))
+		return pstrdup(reference);
+	return psprintf("(%s COLLATE %s)", reference,
+					generate_collation_name(column->key_collation));
+}
+
+/*
+ * "left matches right" for a key column.  Arrays are equal if their elements
+ * are equal or both NULL, by the default equality of the element's type; so
+ * they compare NULLs the way we want and can still be hashed.
+ */
+static void
+append_key_column_match(StringInfo buf, const MappingColumn *column,
+						const char *left, const char *right)
+{
+	char	   *left_key = key_expression(column, left);
+	char	   *right_key = key_expression(column, right);
+
+	if (column->nullable)
+		appendStringInfo(buf, "ARRAY[%s] OPERATOR(pg_catalog.=) ARRAY[%s]",
+						 left_key, right_key);
+	else
+		generate_operator_clause(buf, left_key, column->type,
+								 column->equality, right_key, column->type);
+}
+
+/* Match left.c1 .. with right.c1 .., or with the columns of a relation. */
+static void
+append_key_match(StringInfo buf, const Mapping *mapping, const char *left,
+				 const char *right, bool right_is_relation)
+{
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		const MappingColumn *column = &mapping->columns[i];
+		char	   *left_column = psprintf("%s.c%d", left, i + 1);
+		char	   *right_column = right_is_relation ?
+		psprintf("%s.%s", right, column->quoted) :
+		psprintf("%s.c%d", right, i + 1);
+
+		if (i > 0)
+			appendStringInfoString(buf, " AND ");
+		append_key_column_match(buf, column, left_column, right_column);
+	}
+}
+
+/* Match a delta row d with the row t of the target that it is about. */
+static void
+append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
+{
+	if (!by_ctid)
+	{
+		append_key_match(buf, mapping, "d", "t", true);
+		return;
+	}
+	appendStringInfoString(buf, "t.ctid OPERATOR(pg_catalog.=) d.tid");
+	if (mapping->has_children)
+		appendStringInfoString(buf, " AND t.tableoid OPERATOR(pg_catalog.=) d.oid");
+}
+
+/* "a IS NULL OR b IS NULL" for the key columns of which NULL is no value. */
+static void
+append_null_key_test(StringInfo buf, const Mapping *mapping)
+{
+	appendStringInfoString(buf, "(");
+	for (int i = 0; i < mapping->nkeys; i++)
+		appendStringInfo(buf, "%sr.c%d IS NULL", i > 0 ? " OR " : "", i + 1);
+	appendStringInfoString(buf, ")");
+}
+
+static void
+append_key_group(StringInfo buf, const Mapping *mapping)
+{
+	appendStringInfoString(buf, " GROUP BY ");
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		append_separator(buf, i);
+		appendStringInfoString(buf, key_expression(&mapping->columns[i],
+												   psprintf("r.c%d", i + 1)));
+	}
+}
+
+static void
+append_key_rows(StringInfo buf, const Mapping *mapping, const MappingSide *side)
+{
+	appendStringInfoString(buf, " FROM (SELECT ");
+	append_row_columns(buf, mapping, mapping->nkeys);
+	append_from(buf, mapping, side);
+	appendStringInfoString(buf, ") AS r");
+}
+
+static StringInfo
+new_query(const char *start)
+{
+	StringInfo	buf = makeStringInfo();
+
+	appendStringInfoString(buf, start);
+	return buf;
+}
+
+/* ---------- looking at one side ---------- */
+
+/* A query that is only analyzed: is scope a condition on this side's rows? */
+char *
+deltaetl_scope_query(const Mapping *mapping, const MappingSide *side)
+{
+	StringInfo	buf = new_query("SELECT");
+
+	append_from(buf, mapping, side);
+	return buf->data;
+}
+
+/* How many rows a side has in scope. */
+char *
+deltaetl_count_query(const Mapping *mapping, const MappingSide *side)
+{
+	StringInfo	buf = new_query("SELECT pg_catalog.count(*)");
+
+	append_key_rows(buf, mapping, side);
+	return buf->data;
+}
+
+/*
+ * How many rows a side has in scope, how many keys occur more than once, and
+ * how many rows lack a key (CENSUS_*).
+ */
+char *
+deltaetl_census_query(const Mapping *mapping, const MappingSide *side)
+{
+	StringInfo	buf = new_query("SELECT pg_catalog.sum(g.n)::pg_catalog.int8, "
+								"pg_catalog.count(*) FILTER (WHERE g.n OPERATOR(pg_catalog.>) 1 AND NOT g.lacks_key), "
+								"pg_catalog.sum(g.n) FILTER (WHERE g.lacks_key)::pg_catalog.int8 "
+								"FROM (SELECT pg_catalog.count(*) AS n, ");
+
+	if (side->keys_not_null || mapping->nulls_match)
+		appendStringInfoString(buf, "false");
+	else
+	{
+		appendStringInfoString(buf, "pg_catalog.bool_or");
+		append_null_key_test(buf, mapping);
+	}
+	appendStringInfoString(buf, " AS lacks_key");
+	append_key_rows(buf, mapping, side);
+	append_key_group(buf, mapping);
+	appendStringInfoString(buf, ") AS g");
+	return buf->data;
+}
+
+/* Whether all key columns have an order to be shown in. */
+static bool
+keys_have_order(const Mapping *mapping)
+{
+	for (int i = 0; i < mapping->nkeys; i++)
+		if (!OidIsValid(lookup_type_cache(mapping->columns[i].type,
+										  TYPECACHE_LT_OPR)->lt_opr))
+			return false;
+	return true;
+}
+
+/* The first keys that lack a value or occur more than once, with how often. */
+char *
+deltaetl_offenders_query(const Mapping *mapping, const MappingSide *side,
+						 bool nulls)
+{
+	StringInfo	buf = new_query("SELECT ");
+
+	for (int i = 0; i < mapping->nkeys; i++)
+		appendStringInfo(buf, "%s, ",
+						 key_expression(&mapping->columns[i],
+										psprintf("r.c%d", i + 1)));
+	appendStringInfoString(buf, "pg_catalog.count(*)");
+	append_key_rows(buf, mapping, side);
+	if (!mapping->nulls_match)
+	{
+		appendStringInfoString(buf, nulls ? " WHERE " : " WHERE NOT ");
+		append_null_key_test(buf, mapping);
+	}
+	append_key_group(buf, mapping);
+	if (!nulls)
+		appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1");
+	if (keys_have_order(mapping))
+	{
+		appendStringInfoString(buf, " ORDER BY ");
+		for (int i = 0; i < mapping->nkeys; i++)
+			appendStringInfo(buf, "%s%d", i > 0 ? ", " : "", i + 1);
+	}
+	appendStringInfo(buf, " LIMIT %d", KEYS_SHOWN);
+	return buf->data;
+}
+
+/* One jsonb object of columns of alias, by their names. */
+static void
+append_object(StringInfo buf, const Mapping *mapping, const char *alias,
+			  bool alias_is_relation, int ncolumns)
+{
+	appendStringInfoString(buf, "(SELECT pg_catalog.to_jsonb(o) FROM (SELECT ");
+	for (int i = 0; i < ncolumns; i++)
+	{
+		const char *name = mapping->columns[i].quoted;
+
+		append_separator(buf, i);
+		if (alias_is_relation)
+			appendStringInfo(buf, "%s.%s", alias, name);
+		else
+			appendStringInfo(buf, "%s.c%d AS %s", alias, i + 1, name);
+	}
+	appendStringInfoString(buf, ") AS o)");
+}
+
+/* Key and row hash of every row of the target. */
+char *
+deltaetl_hashes_query(const Mapping *mapping)
+{
+	StringInfo	buf = new_query("SELECT ");
+
+	append_object(buf, mapping, "r", false, mapping->nkeys);
+	appendStringInfoString(buf, ", ");
+	append_hash(buf, mapping, "r");
+	appendStringInfoString(buf, " FROM (SELECT ");
+	append_row_columns(buf, mapping, mapping->ncolumns);
+	append_from(buf, mapping, &mapping->target);
+	appendStringInfoString(buf, ") AS r");
+	return buf->data;
+}
+
+/* ---------- detection ---------- */
+
+/*
+ * The rows of a side for the join.  OFFSET keeps the planner from pulling the
+ * subquery up: hashes are computed and values assigned before the join, once
+ * a row, and only what is named here is carried through it.  Written '0', it
+ * is a constant from the start, which does not keep parallel workers away; a
+ * bare 0 is cast to bigint first, and does.
+ */
+static void
+append_join_source(StringInfo buf, const Mapping *mapping)
+{
+	appendStringInfoString(buf, "(SELECT true AS present, ");
+	append_row_columns(buf, mapping, mapping->ncolumns);
+	append_from(buf, mapping, &mapping->source);
+	appendStringInfoString(buf, " OFFSET '0') AS s");
+}
+
+static void
+append_join_target(StringInfo buf, const Mapping *mapping)
+{
+	if (mapping->by_ctid)
+		appendStringInfoString(buf, "(SELECT r.oid, r.tid, ");
+	else
+		appendStringInfoString(buf, "(SELECT NULL::pg_catalog.oid AS oid, NULL::pg_catalog.tid AS tid, ");
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (deltaetl_is_guarded(mapping, i))
+			appendStringInfo(buf, "r.c%d, ", i + 1);
+	append_hash(buf, mapping, "r");
+	appendStringInfoString(buf, " AS hash FROM (SELECT ");
+	if (mapping->by_ctid)
+		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
+							   ROW_ALIAS ".ctid AS tid, ");
+	append_row_columns(buf, mapping, mapping->ncolumns);
+	append_from(buf, mapping, &mapping->target);
+	appendStringInfoString(buf, ") AS r OFFSET '0') AS t");
+}
+
+/*
+ * The delta by one join of both sides on the key (JOIN_*): pairs whose row
+ * hashes differ, rows of the source without a partner and, if asked for,
+ * rows of the target without one.
+ */
+char *
+deltaetl_join_query(const Mapping *mapping, bool with_deletes)
+{
+	StringInfo	buf = new_query("SELECT s.present, t.hash IS NOT NULL, t.oid, t.tid");
+
+	for (int i = 0; i < mapping->nkeys; i++)
+		appendStringInfo(buf, ", CASE WHEN s.present THEN s.c%d ELSE t.c%d END",
+						 i + 1, i + 1);
+	for (int i = mapping->nkeys; i < mapping->ncolumns; i++)
+		appendStringInfo(buf, ", s.c%d", i + 1);
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (deltaetl_is_guarded(mapping, i))
+			appendStringInfo(buf, ", t.c%d", i + 1);
+
+	appendStringInfoString(buf, " FROM ");
+	append_join_source(buf, mapping);
+	appendStringInfoString(buf, with_deletes ? " FULL JOIN " : " LEFT JOIN ");
+	append_join_target(buf, mapping);
+	appendStringInfoString(buf, " ON ");
+	append_key_match(buf, mapping, "s", "t", false);
+
+	appendStringInfo(buf, " WHERE s.present IS NULL OR t.hash IS NULL OR %s.deltaetl_differs(t.hash, ",
+					 mapping->schema);
+	append_hash(buf, mapping, "s");
+	appendStringInfoString(buf, ")");
+	return buf->data;
+}
+
+/* Keys to insert that the target has already, which can only be out of scope. */
+char *
+deltaetl_out_of_scope_query(const Mapping *mapping)
+{
+	StringInfo	buf = new_query("SELECT ");
+
+	append_columns(buf, "d", mapping->nkeys);
+	appendStringInfo(buf, " FROM %s AS d JOIN %s AS t ON ",
+					 deltaetl_delta_name(DELTA_INSERT), mapping->target.quoted);
+	append_key_match(buf, mapping, "d", "t", true);
+	appendStringInfo(buf, " LIMIT %d", KEYS_SHOWN);
+	return buf->data;
+}
+
+/* ---------- showing the delta ---------- */
+
+static void
+append_changed_columns(StringInfo buf, const Mapping *mapping)
+{
+	appendStringInfoString(buf, "pg_catalog.array_remove(ARRAY[");
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		const MappingColumn *column = &mapping->columns[i];
+
+		append_separator(buf, i);
+		appendStringInfo(buf, "CASE WHEN %s.deltaetl_encode(d.c%d) OPERATOR(pg_catalog.<>) "
+						 "%s.deltaetl_encode(t.%s) THEN %s::pg_catalog.name END",
+						 mapping->schema, i + 1, mapping->schema,
+						 column->quoted, quote_literal_cstr(column->name));
+	}
+	appendStringInfoString(buf, "], NULL)");
+}
+
+/* The rows of one action as deltaetl_diff() returns them. */
+char *
+deltaetl_diff_query(const Mapping *mapping, DeltaAction action)
+{
+	static const char *const names[] = {"delete", "update", "insert"};
+	StringInfo	buf = makeStringInfo();
+
+	appendStringInfo(buf, "SELECT '%s'::pg_catalog.text, ", names[action]);
+	append_object(buf, mapping, "d", false, mapping->nkeys);
+	appendStringInfoString(buf, ", ");
+	if (action == DELTA_UPDATE)
+		append_changed_columns(buf, mapping);
+	else
+		appendStringInfoString(buf, "NULL::pg_catalog.name[]");
+	appendStringInfoString(buf, ", ");
+	if (action == DELTA_INSERT)
+		appendStringInfoString(buf, "NULL::pg_catalog.jsonb");
+	else
+		append_object(buf, mapping, "t", true, mapping->ncolumns);
+	appendStringInfoString(buf, ", ");
+	if (action == DELTA_DELETE)
+		appendStringInfoString(buf, "NULL::pg_catalog.jsonb");
+	else
+		append_object(buf, mapping, "d", false, mapping->ncolumns);
+
+	appendStringInfo(buf, " FROM %s AS d", deltaetl_delta_name(action));
+	if (action != DELTA_INSERT)
+	{
+		appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
+		append_target_match(buf, mapping, mapping->by_ctid);
+	}
+	return buf->data;
+}
+
+/* ---------- applying the delta ---------- */
+
+char *
+deltaetl_delete_query(const Mapping *mapping)
+{
+	StringInfo	buf = makeStringInfo();
+
+	appendStringInfo(buf, "DELETE FROM %s AS t USING %s AS d WHERE ",
+					 mapping->target.quoted, deltaetl_delta_name(DELTA_DELETE));
+	append_target_match(buf, mapping, mapping->by_ctid);
+	return buf->data;
+}
+
+/*
+ * After deletes the rows to update may have moved: a foreign key of the table
+ * on itself may have set a column of theirs to NULL.  Then the key finds them.
+ */
+char *
+deltaetl_update_query(const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+	StringInfo	buf = makeStringInfo();
+	const char *separator = " SET ";
+
+	appendStringInfo(buf, "UPDATE %s AS t", mapping->target.quoted);
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		const MappingColumn *column = &mapping->columns[i];
+
+		if (column->generated ||
+			(deltaetl_is_guarded(mapping, i) && !delta->changed[i]))
+			continue;
+		appendStringInfo(buf, "%s%s = d.c%d", separator, column->quoted, i + 1);
+		separator = ", ";
+	}
+	appendStringInfo(buf, " FROM %s AS d WHERE ",
+					 deltaetl_delta_name(DELTA_UPDATE));
+	append_target_match(buf, mapping,
+						mapping->by_ctid && delta->count[DELTA_DELETE] == 0);
+	return buf->data;
+}
+
+/* Identity columns get the source's values too. */
+char *
+deltaetl_insert_query(const Mapping *mapping)
+{
+	StringInfo	buf = makeStringInfo();
+	StringInfoData values;
+	const char *separator = "";
+
+	initStringInfo(&values);
+	appendStringInfo(buf, "INSERT INTO %s (", mapping->target.quoted);
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		if (mapping->columns[i].generated)
+			continue;
+		appendStringInfo(buf, "%s%s", separator, mapping->columns[i].quoted);
+		appendStringInfo(&values, "%sd.c%d", separator, i + 1);
+		separator = ", ";
+	}
+	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS d",
+					 values.data, deltaetl_delta_name(DELTA_INSERT));
+	return buf->data;
+}
