@@ -78,3 +78,11 @@ deltaetl_delta_register(Delta *delta)
 		deltaetl_spi_register(delta_names[i], delta->desc, delta->rows[i],
 							  delta->count[i]);
 }
+
+/* Give back its temporary files, which do not go with the memory context. */
+void
+deltaetl_delta_free(Delta *delta)
+{
+	for (int i = 0; i < DELTA_ACTIONS; i++)
+		tuplestore_end(delta->rows[i]);
+}

@@ -96,8 +96,9 @@ typedef struct Mapping
 	int			ncommon;
 	MappingColumn *common;
 	bool		nulls_match;	/* keys may be NULL and match each other */
-	bool		by_ctid;		/* caller may read ctid and tableoid */
+	bool		by_ctid;		/* ctid and tableoid identify target rows */
 	bool		has_children;	/* rows of target may lie in other tables */
+	bool		has_foreign_children;	/* whose ctid may mean nothing */
 	char	   *scope;
 } Mapping;
 
@@ -209,6 +210,7 @@ extern void deltaetl_delta_put(Delta *delta, DeltaAction action,
 							   Datum *values, bool *isnull);
 extern void deltaetl_delta_register(Delta *delta);
 extern const char *deltaetl_delta_name(DeltaAction action);
+extern void deltaetl_delta_free(Delta *delta);
 
 /* census.c */
 extern void deltaetl_census(Delta *delta, bool count_target);

@@ -158,6 +158,7 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 	deltaetl_census(delta, false);
 	deltaetl_detect(delta, true);
 	show_delta(delta, rsinfo);
+	deltaetl_delta_free(delta);
 	deltaetl_spi_end();
 	PG_RETURN_NULL();
 }

@@ -17,6 +17,7 @@
 #include "catalog/catalog.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
@@ -122,6 +123,23 @@ check_target_kind(Relation rel)
 				 errmsg("cannot sync system catalog \"%s\"",
 						RelationGetRelationName(rel))));
 	check_no_rules(rel);
+}
+
+static bool
+has_foreign_children(Relation rel)
+{
+	List	   *relids;
+	ListCell   *cell;
+
+	if (!rel->rd_rel->relhassubclass)
+		return false;
+	relids = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
+	foreach(cell, relids)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -500,6 +518,7 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 	deltaetl_check_readable(target);
 	describe_side(&mapping->target, target);
 	mapping->has_children = target->rd_rel->relhassubclass;
+	mapping->has_foreign_children = has_foreign_children(target);
 
 	resolve_columns(mapping, request, source, target);
 	deltaetl_check_privileges(mapping, source, target, request->privileges);

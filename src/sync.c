@@ -229,6 +229,7 @@ run_sync(FunctionCallInfo fcinfo, const SyncOptions *options)
 	result.applied = options->dry_run ? planned_counts(delta) : deltaetl_apply(delta);
 	result.unchanged = delta->source_rows - delta->count[DELTA_INSERT] -
 		delta->count[DELTA_UPDATE];
+	deltaetl_delta_free(delta);
 	deltaetl_spi_end();
 	return result;
 }

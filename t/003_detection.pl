@@ -1,0 +1,159 @@
+# Detection at volume: in parallel, within its memory, interruptible.  And what
+# outlives the server.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf(
+	'postgresql.conf', qq(
+shared_preload_libraries = 'auto_explain'
+max_parallel_workers_per_gather = 2
+min_parallel_table_scan_size = 0
+log_temp_files = 0
+autovacuum = off
+));
+$node->start;
+
+$node->safe_psql(
+	'postgres', q(
+CREATE EXTENSION deltaetl CASCADE;
+CREATE TABLE products (id int PRIMARY KEY, name text, price numeric(10,2), made timestamptz);
+CREATE TABLE staging (LIKE products);
+INSERT INTO staging
+SELECT i, 'product ' || md5(i::text), i / 100.0, timestamptz '2026-01-01' + i * interval '1 minute'
+FROM generate_series(1, 200000) AS i;
+INSERT INTO products SELECT * FROM staging WHERE id % 1000 <> 0;
+UPDATE products SET price = price + 1 WHERE id % 100 = 1;
+INSERT INTO products SELECT -i, 'gone', 0, NULL FROM generate_series(1, 100) AS i;
+VACUUM ANALYZE products, staging;
+));
+
+sub counts
+{
+	my ($arguments, @settings) = @_;
+	return $node->safe_psql('postgres',
+		join('', map { "SET $_;" } @settings)
+		  . "SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('staging', 'products', $arguments)");
+}
+
+sub differing_rows
+{
+	return $node->safe_psql('postgres',
+		'SELECT count(*) FROM ((TABLE products EXCEPT ALL TABLE staging)'
+		  . ' UNION ALL (TABLE staging EXCEPT ALL TABLE products)) AS d');
+}
+
+# The log of what a piece of code did.
+sub log_of
+{
+	my ($code) = @_;
+	my $offset = -s $node->logfile;
+	$code->();
+	return substr(slurp_file($node->logfile), $offset);
+}
+
+my @explain = (
+	'auto_explain.log_min_duration = 0',
+	'auto_explain.log_nested_statements = on',
+	'auto_explain.log_analyze = on',
+	"work_mem = '64MB'");
+
+# Parallel workers, without any setting that forces them.
+my $log = log_of(
+	sub {
+		is(counts('dry_run => true', @explain), '200|2000|0|197800', 'dry run');
+	});
+my ($plan) = $log =~ /(Query Text: SELECT s\.present.*?)LOG:/s;
+like($plan, qr/Workers Planned: [12]/, 'the join is planned with workers');
+like($plan, qr/Workers Launched: [12]/, 'and they are launched');
+like($plan, qr/Parallel Hash Left Join/, 'both sides are read in parallel');
+
+# The same delta whoever finds it: without workers, by merge join, by nested
+# loop, with deletes.
+for my $case (
+	[ 'serial', 'max_parallel_workers_per_gather = 0' ],
+	[ 'merge join', 'enable_hashjoin = off', 'max_parallel_workers_per_gather = 0' ],
+	[ 'least memory', 'work_mem = 64', 'hash_mem_multiplier = 1' ],
+	[ 'no workers left', 'max_parallel_workers = 0' ])
+{
+	my ($name, @settings) = @$case;
+	is(counts("deletes => 'delete', dry_run => true", @settings),
+		'200|2000|100|197800', "delta: $name");
+}
+
+counts("deletes => 'ignore'");
+is(counts("deletes => 'delete'"), '0|0|100|200000', 'deletes');
+is(differing_rows(), '0', 'target has the content of source');
+
+# A few updates find their rows by position, not by reading the table again.
+$node->safe_psql('postgres', 'UPDATE staging SET price = price + 1 WHERE id % 20000 = 0');
+$log = log_of(sub { counts("deletes => 'ignore'", @explain) });
+($plan) = $log =~ /(Query Text: UPDATE .*?)LOG:/s;
+like($plan, qr/Tid Scan on products/, 'rows to update are found by ctid');
+
+# A first load whose delta is far larger than work_mem goes to temporary files.
+$node->safe_psql('postgres', 'TRUNCATE products');
+$log = log_of(
+	sub {
+		is(counts("deletes => 'delete'", 'work_mem = 64'),
+			'200000|0|0|0', 'first load with least work_mem');
+	});
+like($log, qr/temporary file: path "base\/pgsql_tmp/, 'the delta was spilled');
+is(differing_rows(), '0', 'and is complete');
+$node->safe_psql('postgres', 'UPDATE staging SET price = price + 1');
+is(counts("deletes => 'delete'", 'work_mem = 64'),
+	'0|200000|0|0', 'every row changed with least work_mem');
+is(differing_rows(), '0', 'and is complete');
+my ($ret, $stdout, $stderr) = $node->psql('postgres',
+	"SET work_mem = 64; SET temp_file_limit = '1MB'; UPDATE staging SET price = 0;"
+	  . "SELECT deltaetl_sync('staging', 'products')");
+like($stderr, qr/temporary file size exceeds "?temp_file_limit/, 'temp_file_limit is respected');
+
+# A run that is interrupted has done nothing.
+$node->safe_psql('postgres', 'UPDATE staging SET price = price + 1');
+my $before = $node->safe_psql('postgres', 'SELECT sum(price) FROM products');
+($ret, $stdout, $stderr) = $node->psql('postgres',
+	"SET statement_timeout = '50ms'; SELECT deltaetl_sync('staging', 'products')");
+like($stderr, qr/canceling statement due to statement timeout/, 'timeout');
+is($node->safe_psql('postgres', 'SELECT sum(price) FROM products'),
+	$before, 'the target is as it was');
+
+# A crash in the middle of a run leaves it as it was, too.
+my $session = $node->background_psql('postgres');
+$session->query_safe('BEGIN');
+$session->query_safe("SELECT deltaetl_sync('staging', 'products')");
+$node->stop('immediate');
+eval { $session->quit };
+$node->start;
+is($node->safe_psql('postgres', 'SELECT sum(price) FROM products'),
+	$before, 'after a crash the target is as it was');
+is(counts("deletes => 'delete'"), '0|200000|0|0', 'and can be synced');
+is(differing_rows(), '0', 'to the end');
+
+# Dump and restore: numbers of runs go on, hashes are the same.
+my $last = $node->safe_psql('postgres', "SELECT run_id FROM deltaetl_sync('staging', 'products')");
+my $hashes = q(SELECT md5(string_agg(row_hash::text, '' ORDER BY key)) FROM deltaetl_hashes('products'));
+my $hash = $node->safe_psql('postgres', $hashes);
+my $dump = $node->basedir . '/dump.sql';
+$node->safe_psql('postgres', 'DELETE FROM products WHERE id % 10 <> 0; DELETE FROM staging WHERE id % 10 <> 0');
+$hash = $node->safe_psql('postgres', $hashes);
+$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'dump');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+$node->command_ok(
+	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ],
+	'restore');
+is($node->safe_psql('restored', $hashes), $hash, 'hashes survive');
+cmp_ok($node->safe_psql('restored', "SELECT run_id FROM deltaetl_sync('staging', 'products')"),
+	'>', $last, 'numbers of runs go on');
+
+unlike(slurp_file($node->logfile), qr/leak|PANIC|TRAP|terminated by signal/,
+	'nothing was forgotten and nothing crashed');
+
+$node->stop;
+done_testing();
