@@ -9,6 +9,7 @@
 #   make installcheck   run pg_regress and isolation tests on a running server
 #
 #   make check-tap      the TAP tests alone; PROVE_TESTS=t/... picks some
+#   make bench          measure it against SQL that does the same; ROWS=, ROUNDS=
 #   make indent         lay out src/ as PostgreSQL does; indent-check only looks
 #   make dist           pack a release of what is committed
 
@@ -39,7 +40,8 @@ DATA = deltaetl--1.0.sql
 DOCS := $(wildcard doc/*.md)
 SHLIB_LINK += -lcrypto
 
-REGRESS = extension encode sync guards scope apply security parallel
+REGRESS = extension encode sync guards key key_equality columns coercion relations \
+	scope apply security parallel random
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs writers timeout
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
@@ -47,7 +49,7 @@ ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 EXTRA_CLEAN = .built-for tmp_check
 
 PG_CONFIG ?= pg_config
-tooling = setup demo check check-tap indent indent-check dist
+tooling = setup demo check check-tap bench indent indent-check dist
 
 # The tooling has to work before PostgreSQL is installed, and PGXS brings a
 # "check" that does nothing, so PGXS is left out where only tooling is wanted.
@@ -91,6 +93,9 @@ endif
 
 check-tap:
 	@tools/check tap
+
+bench:
+	@tools/bench $(or $(ROWS),1000000) $(or $(ROUNDS),5)
 
 indent:
 	@tools/indent

@@ -88,6 +88,20 @@ deltaetl_name_list(FunctionCallInfo fcinfo, int argno, const char *argname)
 	return list;
 }
 
+/* The names of key_columns, NIL if it was not given. */
+List *
+deltaetl_key_list(FunctionCallInfo fcinfo, int argno)
+{
+	List	   *list = deltaetl_name_list(fcinfo, argno, "key_columns");
+
+	if (list == NIL && !PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key_columns must not be empty"),
+				 errhint("Leave it out to use the target's own key.")));
+	return list;
+}
+
 /* The schema that the called function, and so the extension, lives in. */
 char *
 deltaetl_extension_schema(FunctionCallInfo fcinfo)

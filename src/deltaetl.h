@@ -50,7 +50,7 @@ typedef struct MappingRequest
 	AclMode		privileges;		/* ACL_* needed on the target */
 } MappingRequest;
 
-/* A column that both sides have, as the target defines it. */
+/* A column that both sides have, with the target's type. */
 typedef struct MappingColumn
 {
 	char	   *name;
@@ -60,6 +60,7 @@ typedef struct MappingColumn
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
+	Oid			source_type;
 	bool		recast;			/* the source's type or typmod is another */
 	bool		generated;		/* neither compared nor written */
 	bool		identity;		/* GENERATED ALWAYS AS IDENTITY */
@@ -143,6 +144,7 @@ extern PGDLLEXPORT void _PG_init(void);
 /* arguments.c */
 extern List *deltaetl_name_list(FunctionCallInfo fcinfo, int argno,
 								const char *argname);
+extern List *deltaetl_key_list(FunctionCallInfo fcinfo, int argno);
 extern Oid	deltaetl_relation_argument(FunctionCallInfo fcinfo, int argno,
 									   const char *argname);
 extern bool deltaetl_bool_argument(FunctionCallInfo fcinfo, int argno,
@@ -166,6 +168,7 @@ extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
 
 /* privileges.c */
 extern void deltaetl_check_readable(Relation rel);
+extern bool deltaetl_may_read(Relation rel, AttrNumber attnum);
 extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);
 

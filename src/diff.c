@@ -143,7 +143,7 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 
 	request.source = deltaetl_relation_argument(fcinfo, 0, "source");
 	request.target = deltaetl_relation_argument(fcinfo, 1, "target");
-	request.key_columns = deltaetl_name_list(fcinfo, 2, "key_columns");
+	request.key_columns = deltaetl_key_list(fcinfo, 2);
 	request.all_columns = PG_ARGISNULL(3);
 	request.columns = deltaetl_name_list(fcinfo, 3, "columns");
 	request.exclude_columns = deltaetl_name_list(fcinfo, 4, "exclude_columns");

@@ -36,7 +36,7 @@ deltaetl_hashes(PG_FUNCTION_ARGS)
 	Mapping    *mapping;
 
 	request.target = deltaetl_relation_argument(fcinfo, 0, "relation");
-	request.key_columns = deltaetl_name_list(fcinfo, 1, "key_columns");
+	request.key_columns = deltaetl_key_list(fcinfo, 1);
 	request.all_columns = PG_ARGISNULL(2);
 	request.columns = deltaetl_name_list(fcinfo, 2, "columns");
 	request.privileges = ACL_SELECT;

@@ -157,6 +157,27 @@ report_no_key(Relation target)
 			 errhint("Add a primary key, or name the key with key_columns.")));
 }
 
+static Oid
+index_collation(const KeyIndex *key, AttrNumber attnum)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+		if (key->attnum[i] == attnum)
+			return key->collation[i];
+	return InvalidOid;
+}
+
+/* Whether two indexes are over the same columns and match them alike. */
+static bool
+same_key(const KeyIndex *a, const KeyIndex *b)
+{
+	if (!bms_equal(a->columns, b->columns))
+		return false;
+	for (int i = 0; i < a->ncolumns; i++)
+		if (a->collation[i] != index_collation(b, a->attnum[i]))
+			return false;
+	return true;
+}
+
 /* The primary key, else the one usable index; else an error. */
 static KeyIndex *
 choose_index(Relation target, List *indexes)
@@ -172,7 +193,7 @@ choose_index(Relation target, List *indexes)
 			return key;
 		if (chosen == NULL)
 			chosen = key;
-		else if (!bms_equal(chosen->columns, key->columns))
+		else if (!same_key(chosen, key))
 			report_ambiguous_key(target, chosen, key);
 	}
 	if (chosen == NULL)
@@ -180,20 +201,35 @@ choose_index(Relation target, List *indexes)
 	return chosen;
 }
 
-/* The index over just these columns, or NULL. */
-static KeyIndex *
-matching_index(List *indexes, Bitmapset *columns)
+static bool
+has_column_collations(const KeyIndex *key, Relation rel)
 {
+	for (int i = 0; i < key->ncolumns; i++)
+		if (key->collation[i] !=
+			TupleDescAttr(RelationGetDescr(rel), key->attnum[i] - 1)->attcollation)
+			return false;
+	return true;
+}
+
+/*
+ * The index over just these columns, or NULL.  Of several, rather one that
+ * has the columns' own collations.
+ */
+static KeyIndex *
+matching_index(Relation rel, List *indexes, Bitmapset *columns)
+{
+	KeyIndex   *found = NULL;
 	ListCell   *cell;
 
 	foreach(cell, indexes)
 	{
 		KeyIndex   *key = lfirst(cell);
 
-		if (bms_equal(key->columns, columns))
-			return key;
+		if (bms_equal(key->columns, columns) &&
+			(found == NULL || has_column_collations(key, rel)))
+			found = key;
 	}
-	return NULL;
+	return found;
 }
 
 /*
@@ -204,15 +240,6 @@ static bool
 equality_implies(Oid collation, Oid other)
 {
 	return collation == other || get_collation_isdeterministic(collation);
-}
-
-static Oid
-index_collation(const KeyIndex *key, AttrNumber attnum)
-{
-	for (int i = 0; i < key->ncolumns; i++)
-		if (key->attnum[i] == attnum)
-			return key->collation[i];
-	return InvalidOid;
 }
 
 /*
@@ -355,7 +382,8 @@ deltaetl_resolve_key(Mapping *mapping, Relation target, List *key_columns)
 	KeyIndex   *index;
 
 	if (key_columns != NIL)
-		index = matching_index(indexes, named_columns(target, key_columns, attnums));
+		index = matching_index(target, indexes,
+							   named_columns(target, key_columns, attnums));
 	else
 	{
 		index = choose_index(target, indexes);

@@ -170,12 +170,20 @@ describe_column(Form_pg_attribute att)
 	return column;
 }
 
-/* Whether the source's values of a column must be brought to another type. */
+/* Fill in what the source has to do with a column; false if it lacks it. */
 static bool
-needs_recast(const MappingColumn *column, Form_pg_attribute source_att)
+find_in_source(MappingColumn *column, Relation source)
 {
-	return source_att->atttypid != column->type ||
-		(column->typmod >= 0 && source_att->atttypmod != column->typmod);
+	Form_pg_attribute att;
+
+	column->source_attnum = deltaetl_column_number(source, column->name);
+	if (column->source_attnum == InvalidAttrNumber)
+		return false;
+	att = TupleDescAttr(RelationGetDescr(source), column->source_attnum - 1);
+	column->source_type = att->atttypid;
+	column->recast = att->atttypid != column->type ||
+		(column->typmod >= 0 && att->atttypmod != column->typmod);
+	return true;
 }
 
 /* The columns that both sides have, or those of the target if it is alone. */
@@ -192,15 +200,8 @@ find_common_columns(Mapping *mapping, Relation source, Relation target)
 		if (TupleDescAttr(desc, i)->attisdropped)
 			continue;
 		column = describe_column(TupleDescAttr(desc, i));
-		if (source != NULL)
-		{
-			column.source_attnum = deltaetl_column_number(source, column.name);
-			if (column.source_attnum == InvalidAttrNumber)
-				continue;
-			column.recast = needs_recast(&column,
-										 TupleDescAttr(RelationGetDescr(source),
-													   column.source_attnum - 1));
-		}
+		if (source != NULL && !find_in_source(&column, source))
+			continue;
 		mapping->common[mapping->ncommon++] = column;
 	}
 }
@@ -263,16 +264,17 @@ check_named_columns(const MappingRequest *request, Relation source,
 	}
 }
 
+static bool
+is_assignable(const MappingColumn *column)
+{
+	return !column->recast ||
+		deltaetl_can_assign(column->source_type, column->type);
+}
+
 static void
 check_assignable(const MappingColumn *column, Relation source, Relation target)
 {
-	Oid			source_type;
-
-	if (source == NULL || !column->recast)
-		return;
-	source_type = TupleDescAttr(RelationGetDescr(source),
-								column->source_attnum - 1)->atttypid;
-	if (deltaetl_can_assign(source_type, column->type))
+	if (is_assignable(column))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -280,7 +282,8 @@ check_assignable(const MappingColumn *column, Relation source, Relation target)
 					column->name, RelationGetRelationName(source),
 					format_type_be(column->type), RelationGetRelationName(target)),
 			 errdetail("The source column has type %s, and there is no assignment cast from %s to %s.",
-					   format_type_be(source_type), format_type_be(source_type),
+					   format_type_be(column->source_type),
+					   format_type_be(column->source_type),
 					   format_type_be(column->type)),
 			 errhint("Convert the column in the source, leave it out with exclude_columns, or create the cast.")));
 }
@@ -382,8 +385,12 @@ check_mandatory_columns(const Mapping *mapping, Relation target)
 					(errcode(ERRCODE_NOT_NULL_VIOLATION),
 					 errmsg("cannot insert into \"%s\" without column \"%s\"",
 							mapping->target.name, NameStr(att->attname)),
+					 find_common(mapping, NameStr(att->attname)) ?
+					 errdetail("The column is NOT NULL and has no default, and is left out of the run.") :
 					 errdetail("The column is NOT NULL and has no default, and \"%s\" does not provide it.",
 							   mapping->source.name),
+					 find_common(mapping, NameStr(att->attname)) ?
+					 errhint("Let the run write the column, or give it a default.") :
 					 errhint("Add the column to the source, or give it a default.")));
 	}
 }
@@ -400,6 +407,27 @@ deltaetl_is_guarded(const Mapping *mapping, int column)
 }
 
 /* ---------- scope ---------- */
+
+/*
+ * Keep in common[] what scope may speak of: what the caller may read on both
+ * sides and the source can be assigned to.
+ */
+static void
+limit_common_columns(Mapping *mapping, Relation source, Relation target)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < mapping->ncommon; i++)
+	{
+		const MappingColumn *column = &mapping->common[i];
+
+		if (is_assignable(column) &&
+			deltaetl_may_read(target, column->attnum) &&
+			(source == NULL || deltaetl_may_read(source, column->source_attnum)))
+			mapping->common[kept++] = *column;
+	}
+	mapping->ncommon = kept;
+}
 
 /*
  * A scope goes into the text of queries, so it must be one expression and
@@ -524,9 +552,10 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 	deltaetl_check_privileges(mapping, source, target, request->privileges);
 	if (source != NULL)
 	{
-		deltaetl_prove_source_keys(mapping, source);
 		if (request->privileges & ACL_INSERT)
 			check_mandatory_columns(mapping, target);
+		deltaetl_prove_source_keys(mapping, source);
+		limit_common_columns(mapping, source, target);
 		relation_close(source, AccessShareLock);
 	}
 	relation_close(target, AccessShareLock);

@@ -90,22 +90,10 @@ check_column(const Mapping *mapping, int i, Relation source, Relation target,
 		require_column(target, column->attnum, ACL_UPDATE, column->name);
 }
 
-/* What scope may speak of is what the caller may read on both sides. */
-static void
-keep_readable_common(Mapping *mapping, Relation source, Relation target)
+bool
+deltaetl_may_read(Relation rel, AttrNumber attnum)
 {
-	int			kept = 0;
-
-	for (int i = 0; i < mapping->ncommon; i++)
-	{
-		const MappingColumn *column = &mapping->common[i];
-
-		if (has_column_privilege(target, column->attnum, ACL_SELECT) &&
-			(source == NULL ||
-			 has_column_privilege(source, column->source_attnum, ACL_SELECT)))
-			mapping->common[kept++] = *column;
-	}
-	mapping->ncommon = kept;
+	return has_column_privilege(rel, attnum, ACL_SELECT);
 }
 
 /*
@@ -123,5 +111,4 @@ deltaetl_check_privileges(Mapping *mapping, Relation source, Relation target,
 		report_missing_privilege(target, ACL_DELETE, NULL);
 	mapping->by_ctid = has_table_privilege(target, ACL_SELECT) &&
 		!mapping->has_foreign_children;
-	keep_readable_common(mapping, source, target);
 }

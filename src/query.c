@@ -25,6 +25,9 @@
 /* The alias of a relation's rows, on both sides, where it is read. */
 #define ROW_ALIAS "\"deltaetl\""
 
+/* Of a row with columns of any name, none of which may be it. */
+#define OBJECT_ALIAS "\"deltaetl:object\""
+
 /* ---------- pieces ---------- */
 
 static void
@@ -113,7 +116,8 @@ key_expression(const MappingColumn *column, const char *reference)
 /*
  * "left matches right" for a key column.  Arrays are equal if their elements
  * are equal or both NULL, by the default equality of the element's type; so
- * they compare NULLs the way we want and can still be hashed.
+ * they compare NULLs the way we want and can still be hashed.  An array of
+ * arrays would take a NULL for an empty array, hence the row around those.
  */
 static void
 append_key_column_match(StringInfo buf, const MappingColumn *column,
@@ -122,7 +126,10 @@ append_key_column_match(StringInfo buf, const MappingColumn *column,
 	char	   *left_key = key_expression(column, left);
 	char	   *right_key = key_expression(column, right);
 
-	if (column->nullable)
+	if (column->nullable && OidIsValid(get_element_type(getBaseType(column->type))))
+		appendStringInfo(buf, "ARRAY[ROW(%s)] OPERATOR(pg_catalog.=) ARRAY[ROW(%s)]",
+						 left_key, right_key);
+	else if (column->nullable)
 		appendStringInfo(buf, "ARRAY[%s] OPERATOR(pg_catalog.=) ARRAY[%s]",
 						 left_key, right_key);
 	else
@@ -298,7 +305,7 @@ static void
 append_object(StringInfo buf, const Mapping *mapping, const char *alias,
 			  bool alias_is_relation, int ncolumns)
 {
-	appendStringInfoString(buf, "(SELECT pg_catalog.to_jsonb(o) FROM (SELECT ");
+	appendStringInfoString(buf, "(SELECT pg_catalog.to_jsonb(" OBJECT_ALIAS ") FROM (SELECT ");
 	for (int i = 0; i < ncolumns; i++)
 	{
 		const char *name = mapping->columns[i].quoted;
@@ -309,7 +316,7 @@ append_object(StringInfo buf, const Mapping *mapping, const char *alias,
 		else
 			appendStringInfo(buf, "%s.c%d AS %s", alias, i + 1, name);
 	}
-	appendStringInfoString(buf, ") AS o)");
+	appendStringInfoString(buf, ") AS " OBJECT_ALIAS ")");
 }
 
 /* Key and row hash of every row of the target. */

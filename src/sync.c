@@ -100,7 +100,7 @@ read_options(FunctionCallInfo fcinfo)
 
 	request->source = deltaetl_relation_argument(fcinfo, ARG_SOURCE, "source");
 	request->target = deltaetl_relation_argument(fcinfo, ARG_TARGET, "target");
-	request->key_columns = deltaetl_name_list(fcinfo, ARG_KEY_COLUMNS, "key_columns");
+	request->key_columns = deltaetl_key_list(fcinfo, ARG_KEY_COLUMNS);
 	request->all_columns = PG_ARGISNULL(ARG_COLUMNS);
 	request->columns = deltaetl_name_list(fcinfo, ARG_COLUMNS, "columns");
 	request->exclude_columns = deltaetl_name_list(fcinfo, ARG_EXCLUDE_COLUMNS,
