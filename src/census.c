@@ -97,7 +97,7 @@ collect_offender(TupleTableSlot *slot, void *arg)
 static char *
 name_offenders(const Mapping *mapping, const MappingSide *side, bool nulls)
 {
-	Offenders	offenders = {mapping};
+	Offenders	offenders = {.mapping = mapping};
 
 	initStringInfo(&offenders.text);
 	deltaetl_spi_select(deltaetl_offenders_query(mapping, side, nulls),

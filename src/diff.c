@@ -75,7 +75,7 @@ static void
 check_out_of_scope_keys(const Delta *delta)
 {
 	const Mapping *mapping = delta->mapping;
-	KeyNames	keys = {mapping};
+	KeyNames	keys = {.mapping = mapping};
 
 	if (mapping->scope == NULL || delta->count[DELTA_INSERT] == 0)
 		return;
