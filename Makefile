@@ -29,11 +29,14 @@ OBJS = \
 	src/hashes.o \
 	src/join.o \
 	src/key.o \
+	src/scope.o \
 	src/lock.o \
+	src/relation.o \
 	src/mapping.o \
 	src/names.o \
 	src/privileges.o \
 	src/query.o \
+	src/query_delta.o \
 	src/spi.o \
 	src/sync.o
 DATA = deltaetl--1.0.sql

@@ -5,8 +5,9 @@
  *
  * Dependencies point one way:
  *
- *		sync -> diff, apply -> delta, query, spi -> mapping -> key
- *		diff -> join -> query, spi
+ *		sync -> lock, diff, apply -> delta, query, spi -> mapping -> key
+ *		lock -> scope -> query, spi
+ *		diff -> census, join -> query, spi
  *		hash -> encode
  *
  * Copyright (c) 2026, deltaetl maintainers
@@ -161,6 +162,12 @@ extern void deltaetl_prove_source_keys(Mapping *mapping, Relation source);
 extern AttrNumber deltaetl_column_number(Relation rel, const char *name);
 extern void deltaetl_unknown_column(Relation rel, const char *name);
 
+/* relation.c */
+extern Relation deltaetl_open_relation(Oid relid);
+extern void deltaetl_check_source_kind(Relation rel);
+extern void deltaetl_check_target_kind(Relation rel);
+extern bool deltaetl_has_foreign_children(Relation rel);
+
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
 								 const char *schema);
@@ -171,6 +178,9 @@ extern void deltaetl_check_readable(Relation rel);
 extern bool deltaetl_may_read(Relation rel, AttrNumber attnum);
 extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);
+
+/* scope.c */
+extern void deltaetl_check_scope(const Mapping *mapping);
 
 /* lock.c */
 extern Mapping *deltaetl_lock_and_resolve(const MappingRequest *request,
@@ -189,6 +199,8 @@ extern char *deltaetl_offenders_query(const Mapping *mapping,
 									  const MappingSide *side, bool nulls);
 extern char *deltaetl_hashes_query(const Mapping *mapping);
 extern char *deltaetl_join_query(const Mapping *mapping, bool with_deletes);
+
+/* query_delta.c */
 extern char *deltaetl_out_of_scope_query(const Mapping *mapping);
 extern char *deltaetl_diff_query(const Mapping *mapping, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping);
@@ -224,7 +236,6 @@ extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 extern void deltaetl_join_detect(Delta *delta, bool with_deletes);
 
 /* diff.c */
-extern void deltaetl_check_scope(const Mapping *mapping);
 extern void deltaetl_detect(Delta *delta, bool with_deletes);
 
 /* apply.c */

@@ -20,37 +20,6 @@
 
 /* ---------- detection ---------- */
 
-static void
-scope_error_context(void *arg)
-{
-	const MappingSide *side = arg;
-
-	errcontext("scope on rows of \"%s\"", side->name);
-}
-
-static void
-check_scope_on_side(const Mapping *mapping, const MappingSide *side)
-{
-	ErrorContextCallback callback;
-
-	callback.callback = scope_error_context;
-	callback.arg = unconstify(MappingSide *, side);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	deltaetl_spi_check(deltaetl_scope_query(mapping, side), mapping);
-	error_context_stack = callback.previous;
-}
-
-/* Raise an error if scope is no condition on the rows of both sides. */
-void
-deltaetl_check_scope(const Mapping *mapping)
-{
-	if (mapping->scope == NULL)
-		return;
-	check_scope_on_side(mapping, &mapping->source);
-	check_scope_on_side(mapping, &mapping->target);
-}
-
 typedef struct KeyNames
 {
 	const Mapping *mapping;
@@ -153,7 +122,6 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
 	deltaetl_spi_begin();
-	deltaetl_check_scope(mapping);
 	delta = deltaetl_delta_create(mapping);
 	deltaetl_census(delta, false);
 	deltaetl_detect(delta, true);

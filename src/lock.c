@@ -26,7 +26,7 @@ Mapping *
 deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 						  LOCKMODE target_mode)
 {
-	(void) deltaetl_resolve(request, schema);
+	deltaetl_check_scope(deltaetl_resolve(request, schema));
 	LockRelationOid(request->target, target_mode);
 	(void) find_all_inheritors(request->target, target_mode, NULL);
 	LockRelationOid(request->source, AccessShareLock);

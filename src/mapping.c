@@ -14,133 +14,15 @@
 #include "deltaetl.h"
 
 #include "access/relation.h"
-#include "catalog/catalog.h"
 #include "catalog/pg_attribute.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
 #include "nodes/parsenodes.h"
-#include "parser/parser.h"
-#include "rewrite/prs2lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
-
-/* ---------- relations ---------- */
-
-static const char *
-kind_name(char relkind)
-{
-	switch (relkind)
-	{
-		case RELKIND_VIEW:
-			return "a view";
-		case RELKIND_MATVIEW:
-			return "a materialized view";
-		case RELKIND_FOREIGN_TABLE:
-			return "a foreign table";
-		case RELKIND_INDEX:
-		case RELKIND_PARTITIONED_INDEX:
-			return "an index";
-		case RELKIND_SEQUENCE:
-			return "a sequence";
-		case RELKIND_TOASTVALUE:
-			return "a TOAST table";
-		case RELKIND_COMPOSITE_TYPE:
-			return "a composite type";
-		default:
-			return "not a table";
-	}
-}
-
-static Relation
-open_relation(Oid relid)
-{
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	if (RELATION_IS_OTHER_TEMP(rel))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot access temporary table \"%s\" of another session",
-						RelationGetRelationName(rel))));
-	return rel;
-}
-
-static void
-check_source_kind(Relation rel)
-{
-	switch (rel->rd_rel->relkind)
-	{
-		case RELKIND_RELATION:
-		case RELKIND_PARTITIONED_TABLE:
-		case RELKIND_VIEW:
-		case RELKIND_MATVIEW:
-		case RELKIND_FOREIGN_TABLE:
-			return;
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("cannot read rows from \"%s\"",
-							RelationGetRelationName(rel)),
-					 errdetail("It is %s.", kind_name(rel->rd_rel->relkind)),
-					 errhint("A source is a table, partitioned table, view, materialized view or foreign table.")));
-	}
-}
-
-static void
-check_no_rules(Relation rel)
-{
-	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
-		if (rel->rd_rules->rules[i]->event != CMD_SELECT)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot sync \"%s\" because it has rules",
-							RelationGetRelationName(rel)),
-					 errhint("Drop the rules of the table, or replace them by triggers.")));
-}
-
-static void
-check_target_kind(Relation rel)
-{
-	char		relkind = rel->rd_rel->relkind;
-
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot sync \"%s\"", RelationGetRelationName(rel)),
-				 errdetail("It is %s.", kind_name(relkind)),
-				 errhint("A target is a table or partitioned table.")));
-	if (IsSystemRelation(rel))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot sync system catalog \"%s\"",
-						RelationGetRelationName(rel))));
-	check_no_rules(rel);
-}
-
-static bool
-has_foreign_children(Relation rel)
-{
-	List	   *relids;
-	ListCell   *cell;
-
-	if (!rel->rd_rel->relhassubclass)
-		return false;
-	relids = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
-	foreach(cell, relids)
-	{
-		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
-			return true;
-	}
-	return false;
-}
 
 static void
 describe_side(MappingSide *side, Relation rel)
@@ -406,7 +288,7 @@ deltaetl_is_guarded(const Mapping *mapping, int column)
 	return column < mapping->nkeys || mapping->columns[column].identity;
 }
 
-/* ---------- scope ---------- */
+/* ---------- mapping ---------- */
 
 /*
  * Keep in common[] what scope may speak of: what the caller may read on both
@@ -428,64 +310,6 @@ limit_common_columns(Mapping *mapping, Relation source, Relation target)
 	}
 	mapping->ncommon = kept;
 }
-
-/*
- * A scope goes into the text of queries, so it must be one expression and
- * nothing else.  The grammar decides: the text is parsed as an expression of
- * PL/pgSQL is, which is a SELECT without its keyword, and no other part of a
- * SELECT may then be there.
- */
-static void
-check_scope_syntax(const char *scope)
-{
-	List	   *statements = raw_parser(scope, RAW_PARSE_PLPGSQL_EXPR);
-	SelectStmt *statement = (SelectStmt *) linitial_node(RawStmt, statements)->stmt;
-
-	if (list_length(statement->targetList) != 1 ||
-		linitial_node(ResTarget, statement->targetList)->name != NULL ||
-		statement->distinctClause != NIL || statement->fromClause != NIL ||
-		statement->whereClause != NULL || statement->groupClause != NIL ||
-		statement->havingClause != NULL || statement->windowClause != NIL ||
-		statement->sortClause != NIL || statement->limitCount != NULL ||
-		statement->limitOffset != NULL || statement->lockingClause != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("scope must be a single SQL condition"),
-				 errdetail("The scope is: %s", scope)));
-}
-
-static void
-scope_error_context(void *arg)
-{
-	int			position = geterrposition();
-
-	/* the position is one in the scope, not in the caller's statement */
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery((const char *) arg);
-	}
-	errcontext("scope");
-}
-
-static char *
-resolve_scope(char *scope)
-{
-	ErrorContextCallback callback;
-
-	if (scope == NULL)
-		return NULL;
-	callback.callback = scope_error_context;
-	callback.arg = scope;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	check_scope_syntax(scope);
-	error_context_stack = callback.previous;
-	return scope;
-}
-
-/* ---------- mapping ---------- */
 
 static void
 check_distinct_relations(const MappingRequest *request, Relation target)
@@ -516,8 +340,8 @@ open_source(Mapping *mapping, const MappingRequest *request, Relation target)
 	Relation	source;
 
 	check_distinct_relations(request, target);
-	source = open_relation(request->source);
-	check_source_kind(source);
+	source = deltaetl_open_relation(request->source);
+	deltaetl_check_source_kind(source);
 	deltaetl_check_readable(source);
 	describe_side(&mapping->source, source);
 	return source;
@@ -532,7 +356,7 @@ Mapping *
 deltaetl_resolve(const MappingRequest *request, const char *schema)
 {
 	Mapping    *mapping = palloc0(sizeof(Mapping));
-	Relation	target = open_relation(request->target);
+	Relation	target = deltaetl_open_relation(request->target);
 	Relation	source = NULL;
 
 	mapping->schema = pstrdup(schema);
@@ -540,13 +364,13 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 		source = open_source(mapping, request, target);
 
 	if (source != NULL)
-		check_target_kind(target);
+		deltaetl_check_target_kind(target);
 	else
-		check_source_kind(target);
+		deltaetl_check_source_kind(target);
 	deltaetl_check_readable(target);
 	describe_side(&mapping->target, target);
 	mapping->has_children = target->rd_rel->relhassubclass;
-	mapping->has_foreign_children = has_foreign_children(target);
+	mapping->has_foreign_children = deltaetl_has_foreign_children(target);
 
 	resolve_columns(mapping, request, source, target);
 	deltaetl_check_privileges(mapping, source, target, request->privileges);
@@ -559,6 +383,6 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 		relation_close(source, AccessShareLock);
 	}
 	relation_close(target, AccessShareLock);
-	mapping->scope = resolve_scope(request->scope);
+	mapping->scope = request->scope;
 	return mapping;
 }

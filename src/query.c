@@ -30,20 +30,20 @@
 
 /* ---------- pieces ---------- */
 
-static void
-append_separator(StringInfo buf, int i)
+void
+deltaetl_append_separator(StringInfo buf, int i)
 {
 	if (i > 0)
 		appendStringInfoString(buf, ", ");
 }
 
 /* "alias.c1, alias.c2, ..." for the first columns of the mapping. */
-static void
-append_columns(StringInfo buf, const char *alias, int ncolumns)
+void
+deltaetl_append_columns(StringInfo buf, const char *alias, int ncolumns)
 {
 	for (int i = 0; i < ncolumns; i++)
 	{
-		append_separator(buf, i);
+		deltaetl_append_separator(buf, i);
 		appendStringInfo(buf, "%s.c%d", alias, i + 1);
 	}
 }
@@ -56,7 +56,7 @@ append_hash(StringInfo buf, const Mapping *mapping, const char *alias)
 
 	appendStringInfo(buf, "%s.%s", mapping->schema,
 					 fits ? "deltaetl_row_hash(" : "deltaetl_record_hash(ROW(");
-	append_columns(buf, alias, mapping->ncolumns);
+	deltaetl_append_columns(buf, alias, mapping->ncolumns);
 	appendStringInfoString(buf, fits ? ")" : "))");
 }
 
@@ -76,7 +76,7 @@ append_from(StringInfo buf, const Mapping *mapping, const MappingSide *side)
 		appendStringInfoString(buf, " FROM (SELECT ");
 		for (int i = 0; i < ncolumns; i++)
 		{
-			append_separator(buf, i);
+			deltaetl_append_separator(buf, i);
 			appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s AS %s",
 							 columns[i].quoted, columns[i].quoted);
 		}
@@ -97,7 +97,7 @@ append_row_columns(StringInfo buf, const Mapping *mapping, int ncolumns)
 {
 	for (int i = 0; i < ncolumns; i++)
 	{
-		append_separator(buf, i);
+		deltaetl_append_separator(buf, i);
 		appendStringInfo(buf, ROW_ALIAS ".%s AS c%d",
 						 mapping->columns[i].quoted, i + 1);
 	}
@@ -138,9 +138,9 @@ append_key_column_match(StringInfo buf, const MappingColumn *column,
 }
 
 /* Match left.c1 .. with right.c1 .., or with the columns of a relation. */
-static void
-append_key_match(StringInfo buf, const Mapping *mapping, const char *left,
-				 const char *right, bool right_is_relation)
+void
+deltaetl_append_key_match(StringInfo buf, const Mapping *mapping, const char *left,
+						  const char *right, bool right_is_relation)
 {
 	for (int i = 0; i < mapping->nkeys; i++)
 	{
@@ -154,20 +154,6 @@ append_key_match(StringInfo buf, const Mapping *mapping, const char *left,
 			appendStringInfoString(buf, " AND ");
 		append_key_column_match(buf, column, left_column, right_column);
 	}
-}
-
-/* Match a delta row d with the row t of the target that it is about. */
-static void
-append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
-{
-	if (!by_ctid)
-	{
-		append_key_match(buf, mapping, "d", "t", true);
-		return;
-	}
-	appendStringInfoString(buf, "t.ctid OPERATOR(pg_catalog.=) d.tid");
-	if (mapping->has_children)
-		appendStringInfoString(buf, " AND t.tableoid OPERATOR(pg_catalog.=) d.oid");
 }
 
 /* "a IS NULL OR b IS NULL" for the key columns of which NULL is no value. */
@@ -186,7 +172,7 @@ append_key_group(StringInfo buf, const Mapping *mapping)
 	appendStringInfoString(buf, " GROUP BY ");
 	for (int i = 0; i < mapping->nkeys; i++)
 	{
-		append_separator(buf, i);
+		deltaetl_append_separator(buf, i);
 		appendStringInfoString(buf, key_expression(&mapping->columns[i],
 												   psprintf("r.c%d", i + 1)));
 	}
@@ -301,16 +287,16 @@ deltaetl_offenders_query(const Mapping *mapping, const MappingSide *side,
 }
 
 /* One jsonb object of columns of alias, by their names. */
-static void
-append_object(StringInfo buf, const Mapping *mapping, const char *alias,
-			  bool alias_is_relation, int ncolumns)
+void
+deltaetl_append_object(StringInfo buf, const Mapping *mapping, const char *alias,
+					   bool alias_is_relation, int ncolumns)
 {
 	appendStringInfoString(buf, "(SELECT pg_catalog.to_jsonb(" OBJECT_ALIAS ") FROM (SELECT ");
 	for (int i = 0; i < ncolumns; i++)
 	{
 		const char *name = mapping->columns[i].quoted;
 
-		append_separator(buf, i);
+		deltaetl_append_separator(buf, i);
 		if (alias_is_relation)
 			appendStringInfo(buf, "%s.%s", alias, name);
 		else
@@ -325,7 +311,7 @@ deltaetl_hashes_query(const Mapping *mapping)
 {
 	StringInfo	buf = new_query("SELECT ");
 
-	append_object(buf, mapping, "r", false, mapping->nkeys);
+	deltaetl_append_object(buf, mapping, "r", false, mapping->nkeys);
 	appendStringInfoString(buf, ", ");
 	append_hash(buf, mapping, "r");
 	appendStringInfoString(buf, " FROM (SELECT ");
@@ -397,143 +383,11 @@ deltaetl_join_query(const Mapping *mapping, bool with_deletes)
 	appendStringInfoString(buf, with_deletes ? " FULL JOIN " : " LEFT JOIN ");
 	append_join_target(buf, mapping);
 	appendStringInfoString(buf, " ON ");
-	append_key_match(buf, mapping, "s", "t", false);
+	deltaetl_append_key_match(buf, mapping, "s", "t", false);
 
 	appendStringInfo(buf, " WHERE s.present IS NULL OR t.hash IS NULL OR %s.deltaetl_differs(t.hash, ",
 					 mapping->schema);
 	append_hash(buf, mapping, "s");
 	appendStringInfoString(buf, ")");
-	return buf->data;
-}
-
-/* Keys to insert that the target has already, which can only be out of scope. */
-char *
-deltaetl_out_of_scope_query(const Mapping *mapping)
-{
-	StringInfo	buf = new_query("SELECT ");
-
-	append_columns(buf, "d", mapping->nkeys);
-	appendStringInfo(buf, " FROM %s AS d JOIN %s AS t ON ",
-					 deltaetl_delta_name(DELTA_INSERT), mapping->target.quoted);
-	append_key_match(buf, mapping, "d", "t", true);
-	appendStringInfo(buf, " LIMIT %d", KEYS_SHOWN);
-	return buf->data;
-}
-
-/* ---------- showing the delta ---------- */
-
-static void
-append_changed_columns(StringInfo buf, const Mapping *mapping)
-{
-	appendStringInfoString(buf, "pg_catalog.array_remove(ARRAY[");
-	for (int i = 0; i < mapping->ncolumns; i++)
-	{
-		const MappingColumn *column = &mapping->columns[i];
-
-		append_separator(buf, i);
-		appendStringInfo(buf, "CASE WHEN %s.deltaetl_encode(d.c%d) OPERATOR(pg_catalog.<>) "
-						 "%s.deltaetl_encode(t.%s) THEN %s::pg_catalog.name END",
-						 mapping->schema, i + 1, mapping->schema,
-						 column->quoted, quote_literal_cstr(column->name));
-	}
-	appendStringInfoString(buf, "], NULL)");
-}
-
-/* The rows of one action as deltaetl_diff() returns them. */
-char *
-deltaetl_diff_query(const Mapping *mapping, DeltaAction action)
-{
-	static const char *const names[] = {"delete", "update", "insert"};
-	StringInfo	buf = makeStringInfo();
-
-	appendStringInfo(buf, "SELECT '%s'::pg_catalog.text, ", names[action]);
-	append_object(buf, mapping, "d", false, mapping->nkeys);
-	appendStringInfoString(buf, ", ");
-	if (action == DELTA_UPDATE)
-		append_changed_columns(buf, mapping);
-	else
-		appendStringInfoString(buf, "NULL::pg_catalog.name[]");
-	appendStringInfoString(buf, ", ");
-	if (action == DELTA_INSERT)
-		appendStringInfoString(buf, "NULL::pg_catalog.jsonb");
-	else
-		append_object(buf, mapping, "t", true, mapping->ncolumns);
-	appendStringInfoString(buf, ", ");
-	if (action == DELTA_DELETE)
-		appendStringInfoString(buf, "NULL::pg_catalog.jsonb");
-	else
-		append_object(buf, mapping, "d", false, mapping->ncolumns);
-
-	appendStringInfo(buf, " FROM %s AS d", deltaetl_delta_name(action));
-	if (action != DELTA_INSERT)
-	{
-		appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
-		append_target_match(buf, mapping, mapping->by_ctid);
-	}
-	return buf->data;
-}
-
-/* ---------- applying the delta ---------- */
-
-char *
-deltaetl_delete_query(const Mapping *mapping)
-{
-	StringInfo	buf = makeStringInfo();
-
-	appendStringInfo(buf, "DELETE FROM %s AS t USING %s AS d WHERE ",
-					 mapping->target.quoted, deltaetl_delta_name(DELTA_DELETE));
-	append_target_match(buf, mapping, mapping->by_ctid);
-	return buf->data;
-}
-
-/*
- * After deletes the rows to update may have moved: a foreign key of the table
- * on itself may have set a column of theirs to NULL.  Then the key finds them.
- */
-char *
-deltaetl_update_query(const Delta *delta)
-{
-	const Mapping *mapping = delta->mapping;
-	StringInfo	buf = makeStringInfo();
-	const char *separator = " SET ";
-
-	appendStringInfo(buf, "UPDATE %s AS t", mapping->target.quoted);
-	for (int i = 0; i < mapping->ncolumns; i++)
-	{
-		const MappingColumn *column = &mapping->columns[i];
-
-		if (column->generated ||
-			(deltaetl_is_guarded(mapping, i) && !delta->changed[i]))
-			continue;
-		appendStringInfo(buf, "%s%s = d.c%d", separator, column->quoted, i + 1);
-		separator = ", ";
-	}
-	appendStringInfo(buf, " FROM %s AS d WHERE ",
-					 deltaetl_delta_name(DELTA_UPDATE));
-	append_target_match(buf, mapping,
-						mapping->by_ctid && delta->count[DELTA_DELETE] == 0);
-	return buf->data;
-}
-
-/* Identity columns get the source's values too. */
-char *
-deltaetl_insert_query(const Mapping *mapping)
-{
-	StringInfo	buf = makeStringInfo();
-	StringInfoData values;
-	const char *separator = "";
-
-	initStringInfo(&values);
-	appendStringInfo(buf, "INSERT INTO %s (", mapping->target.quoted);
-	for (int i = 0; i < mapping->ncolumns; i++)
-	{
-		if (mapping->columns[i].generated)
-			continue;
-		appendStringInfo(buf, "%s%s", separator, mapping->columns[i].quoted);
-		appendStringInfo(&values, "%sd.c%d", separator, i + 1);
-		separator = ", ";
-	}
-	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS d",
-					 values.data, deltaetl_delta_name(DELTA_INSERT));
 	return buf->data;
 }

@@ -10,6 +10,8 @@
 #ifndef DELTAETL_QUERY_H
 #define DELTAETL_QUERY_H
 
+#include "deltaetl.h"
+
 /*
  * The alias under which source columns are coerced.  No one else will call a
  * table so by accident.
@@ -29,5 +31,16 @@
 #define JOIN_IN_SOURCE 0
 #define JOIN_IN_TARGET 1
 #define JOIN_DELTA_ROW 2
+
+/* query.c: pieces of queries */
+extern void deltaetl_append_separator(StringInfo buf, int i);
+extern void deltaetl_append_columns(StringInfo buf, const char *alias,
+									int ncolumns);
+extern void deltaetl_append_key_match(StringInfo buf, const Mapping *mapping,
+									  const char *left, const char *right,
+									  bool right_is_relation);
+extern void deltaetl_append_object(StringInfo buf, const Mapping *mapping,
+								   const char *alias, bool alias_is_relation,
+								   int ncolumns);
 
 #endif							/* DELTAETL_QUERY_H */

@@ -63,7 +63,7 @@ deltaetl_spi_end(void)
 	SPI_finish();
 }
 
-/* Analyze a query without running it, to find its errors. */
+/* Analyze a query without running it, to find its errors; outside of a run. */
 void
 deltaetl_spi_check(const char *query, const Mapping *mapping)
 {
@@ -71,13 +71,14 @@ deltaetl_spi_check(const char *query, const Mapping *mapping)
 	ParamListInfo params = deltaetl_coercing_params(mapping);
 	SPIPlanPtr	plan;
 
+	SPI_connect();
 	options.parserSetup = params->parserSetup;
 	options.parserSetupArg = params->parserSetupArg;
 	plan = SPI_prepare_extended(query, &options);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_extended failed: %s",
 			 SPI_result_code_string(SPI_result));
-	SPI_freeplan(plan);
+	SPI_finish();
 }
 
 /*

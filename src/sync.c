@@ -193,7 +193,6 @@ detect_and_guard(const SyncOptions *options, const Mapping *mapping)
 {
 	Delta	   *delta = deltaetl_delta_create(mapping);
 
-	deltaetl_check_scope(mapping);
 	deltaetl_census(delta, options->limit_deletes && options->deletes);
 	guard_empty_source(options, delta);
 	deltaetl_detect(delta, options->deletes);

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * relation.c
+ *	  Which relations can be source and target.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "access/relation.h"
+#include "catalog/catalog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "rewrite/prs2lock.h"
+#include "utils/lsyscache.h"
+
+static const char *
+kind_name(char relkind)
+{
+	switch (relkind)
+	{
+		case RELKIND_VIEW:
+			return "a view";
+		case RELKIND_MATVIEW:
+			return "a materialized view";
+		case RELKIND_FOREIGN_TABLE:
+			return "a foreign table";
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+			return "an index";
+		case RELKIND_SEQUENCE:
+			return "a sequence";
+		case RELKIND_TOASTVALUE:
+			return "a TOAST table";
+		case RELKIND_COMPOSITE_TYPE:
+			return "a composite type";
+		default:
+			return "not a table";
+	}
+}
+
+/*
+ * Open a relation against changes of its definition.  Raises an error if it
+ * is not there or is another session's.
+ */
+Relation
+deltaetl_open_relation(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access temporary table \"%s\" of another session",
+						RelationGetRelationName(rel))));
+	return rel;
+}
+
+/* Raise an error if rows cannot be read from a relation. */
+void
+deltaetl_check_source_kind(Relation rel)
+{
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			return;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot read rows from \"%s\"",
+							RelationGetRelationName(rel)),
+					 errdetail("It is %s.", kind_name(rel->rd_rel->relkind)),
+					 errhint("A source is a table, partitioned table, view, materialized view or foreign table.")));
+	}
+}
+
+static void
+check_no_rules(Relation rel)
+{
+	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
+		if (rel->rd_rules->rules[i]->event != CMD_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot sync \"%s\" because it has rules",
+							RelationGetRelationName(rel)),
+					 errhint("Drop the rules of the table, or replace them by triggers.")));
+}
+
+/* Raise an error if a relation is not one that is synced. */
+void
+deltaetl_check_target_kind(Relation rel)
+{
+	char		relkind = rel->rd_rel->relkind;
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot sync \"%s\"", RelationGetRelationName(rel)),
+				 errdetail("It is %s.", kind_name(relkind)),
+				 errhint("A target is a table or partitioned table.")));
+	if (IsSystemRelation(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot sync system catalog \"%s\"",
+						RelationGetRelationName(rel))));
+	check_no_rules(rel);
+}
+
+/* Whether some rows of a relation lie on another server. */
+bool
+deltaetl_has_foreign_children(Relation rel)
+{
+	List	   *relids;
+	ListCell   *cell;
+
+	if (!rel->rd_rel->relhassubclass)
+		return false;
+	relids = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
+	foreach(cell, relids)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * scope.c
+ *	  Checking the one piece of SQL that comes from the caller.
+ *
+ * A scope goes into the text of queries, so it must be one expression and
+ * nothing else, and a condition on the rows of both sides.  Errors in it are
+ * shown in it, not in the query around it.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "mb/pg_wchar.h"
+#include "nodes/parsenodes.h"
+#include "parser/parser.h"
+
+typedef struct ScopeContext
+{
+	const char *scope;
+	const char *name;			/* of the side, or NULL */
+	int			offset;			/* of the scope in the query, in characters */
+} ScopeContext;
+
+static void
+scope_error_context(void *arg)
+{
+	const ScopeContext *context = arg;
+	int			position = context->name ? getinternalerrposition() : geterrposition();
+
+	if (position > context->offset)
+	{
+		errposition(0);
+		internalerrposition(position - context->offset);
+		internalerrquery(context->scope);
+	}
+	if (context->name)
+		errcontext("scope on rows of \"%s\"", context->name);
+	else
+		errcontext("scope");
+}
+
+/*
+ * The grammar decides what an expression is: the text is parsed as one of
+ * PL/pgSQL is, which is a SELECT without its keyword, and no other part of a
+ * SELECT may then be there.
+ */
+static void
+parse_condition(const char *scope)
+{
+	List	   *statements = raw_parser(scope, RAW_PARSE_PLPGSQL_EXPR);
+	SelectStmt *statement = (SelectStmt *) linitial_node(RawStmt, statements)->stmt;
+
+	if (list_length(statement->targetList) != 1 ||
+		linitial_node(ResTarget, statement->targetList)->name != NULL ||
+		statement->distinctClause != NIL || statement->fromClause != NIL ||
+		statement->whereClause != NULL || statement->groupClause != NIL ||
+		statement->havingClause != NULL || statement->windowClause != NIL ||
+		statement->sortClause != NIL || statement->limitCount != NULL ||
+		statement->limitOffset != NULL || statement->lockingClause != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("scope must be a single SQL condition, not \"%s\"",
+						scope)));
+}
+
+
+static void
+check_syntax(const Mapping *mapping)
+{
+	ScopeContext context = {.scope = mapping->scope};
+	ErrorContextCallback callback;
+
+	callback.callback = scope_error_context;
+	callback.arg = &context;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	parse_condition(mapping->scope);
+	error_context_stack = callback.previous;
+}
+
+static void
+check_side(const Mapping *mapping, const MappingSide *side)
+{
+	const char *query = deltaetl_scope_query(mapping, side);
+	int			before = strlen(query) - strlen(mapping->scope) - strlen("\n)");
+	ScopeContext context = {.scope = mapping->scope,.name = side->name};
+	ErrorContextCallback callback;
+
+	context.offset = pg_mbstrlen_with_len(query, before);
+	callback.callback = scope_error_context;
+	callback.arg = &context;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	deltaetl_spi_check(query, mapping);
+	error_context_stack = callback.previous;
+}
+
+/* Raise an error if scope is no condition on the rows of both sides. */
+void
+deltaetl_check_scope(const Mapping *mapping)
+{
+	if (mapping->scope == NULL)
+		return;
+	check_syntax(mapping);
+	check_side(mapping, &mapping->source);
+	check_side(mapping, &mapping->target);
+}
