@@ -24,6 +24,7 @@ OBJS = \
 	src/delta.o \
 	src/diff.o \
 	src/encode.o \
+	src/encode_text.o \
 	src/encode_scalar.o \
 	src/hash.o \
 	src/hashes.o \
@@ -31,6 +32,7 @@ OBJS = \
 	src/key.o \
 	src/scope.o \
 	src/lock.o \
+	src/snapshot.o \
 	src/relation.o \
 	src/mapping.o \
 	src/names.o \
@@ -43,7 +45,7 @@ DATA = deltaetl--1.0.sql
 DOCS := $(wildcard doc/*.md)
 SHLIB_LINK += -lcrypto
 
-REGRESS = extension encode sync guards key key_equality columns coercion relations \
+REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply security parallel random
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs writers timeout

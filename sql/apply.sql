@@ -80,6 +80,23 @@ SELECT * FROM new_tree EXCEPT ALL SELECT * FROM tree;
 SELECT * FROM leaves ORDER BY id;
 SELECT inserted, updated, deleted, unchanged
 FROM deltaetl_sync('new_tree', 'tree', deletes => 'delete');
+-- nor does a cascade take a row along that has another parent by then
+ALTER TABLE tree DROP CONSTRAINT tree_parent_fkey,
+	ADD FOREIGN KEY (parent) REFERENCES tree ON DELETE CASCADE;
+DELETE FROM new_tree WHERE id = 3;
+UPDATE new_tree SET parent = 6 WHERE id = 4;
+SELECT inserted, updated, deleted, unchanged
+FROM deltaetl_sync('new_tree', 'tree', deletes => 'delete');
+SELECT * FROM tree EXCEPT ALL SELECT * FROM new_tree;
+SELECT * FROM new_tree EXCEPT ALL SELECT * FROM tree;
+-- and all of the new parents may be new
+ALTER TABLE tree DROP CONSTRAINT tree_parent_fkey, ADD FOREIGN KEY (parent) REFERENCES tree;
+UPDATE new_tree SET id = id + 100, parent = parent + 100;
+UPDATE new_tree SET id = 4, parent = 106 WHERE id = 104;
+SELECT inserted, updated, deleted, unchanged
+FROM deltaetl_sync('new_tree', 'tree', deletes => 'delete');
+SELECT * FROM tree EXCEPT ALL SELECT * FROM new_tree;
+SELECT * FROM new_tree EXCEPT ALL SELECT * FROM tree;
 INSERT INTO new_tree VALUES (7, 99, 'orphan');
 \set VERBOSITY terse
 SELECT deltaetl_sync('new_tree', 'tree', deletes => 'delete');

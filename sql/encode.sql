@@ -75,6 +75,15 @@ SELECT hash_pair(ROW(2, 'x'));
 DROP FUNCTION hash_pair;
 DROP TYPE pair;
 
+-- an array whose type does not say of what, as in pg_stats, holds no OID
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TABLE moods AS SELECT 'happy'::mood AS m FROM generate_series(1, 10);
+ANALYZE moods;
+SELECT deltaetl_encode(most_common_vals) = deltaetl_encode('{happy}'::mood[]) AS alike
+FROM pg_stats WHERE tablename = 'moods';
+DROP TABLE moods;
+DROP TYPE mood;
+
 -- comparing hashes
 SELECT deltaetl_differs('\x01', '\x01'), deltaetl_differs('\x01', '\x02'),
 	deltaetl_differs('\x01', '\x0101'), deltaetl_differs(NULL, '\x01'),

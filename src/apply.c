@@ -8,6 +8,10 @@
  * and partition routing do what they do for DML written by hand.  A statement
  * without rows is not run, so its statement triggers do not fire.
  *
+ * AFTER triggers wait until all three are done, as they do for a MERGE.  The
+ * foreign keys of a table on itself need that: a row whose parent goes may get
+ * another one in the same run.
+ *
  * Copyright (c) 2026, deltaetl maintainers
  *
  *-------------------------------------------------------------------------
@@ -29,8 +33,8 @@ action_query(const Delta *delta, DeltaAction action)
 }
 
 /*
- * Rows may escape a statement: a BEFORE trigger returned NULL, a policy hides
- * them, or the deletes before took them along by a foreign key.
+ * Rows may escape a statement: a BEFORE trigger returned NULL or has moved
+ * them, or a policy hides them.
  */
 static void
 warn_of_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
@@ -42,7 +46,7 @@ warn_of_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
 				(errmsg("only " UINT64_FORMAT " of " UINT64_FORMAT " rows of \"%s\" were %s",
 						applied, delta->count[action],
 						delta->mapping->target.name, words[action]),
-				 errdetail("A trigger, a row security policy or a cascading foreign key of the table kept the others from it.")));
+				 errdetail("A trigger or a row security policy of the table kept the others from it.")));
 }
 
 /* Apply the delta; returns how many rows were really changed. */
@@ -51,6 +55,7 @@ deltaetl_apply(const Delta *delta)
 {
 	AppliedCounts applied = {0};
 
+	deltaetl_spi_hold_triggers();
 	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
 	{
 		if (delta->count[action] == 0)
@@ -58,5 +63,6 @@ deltaetl_apply(const Delta *delta)
 		applied.count[action] = deltaetl_spi_modify(action_query(delta, action));
 		warn_of_shortfall(delta, action, applied.count[action]);
 	}
+	deltaetl_spi_fire_triggers();
 	return applied;
 }

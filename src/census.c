@@ -12,6 +12,7 @@
  */
 #include "deltaetl.h"
 
+#include "mb/pg_wchar.h"
 #include "query.h"
 #include "utils/lsyscache.h"
 
@@ -47,6 +48,18 @@ collect_census(TupleTableSlot *slot, void *arg)
 	census->null_keys = read_count(slot, CENSUS_NULL_KEYS);
 }
 
+/* A key may be large, and is to be recognized, not to be copied. */
+static void
+append_clipped(StringInfo buf, const char *value)
+{
+	int			len = strlen(value);
+	int			shown = pg_mbcliplen(value, len, KEY_BYTES_SHOWN);
+
+	appendBinaryStringInfo(buf, value, shown);
+	if (shown < len)
+		appendStringInfoString(buf, "...");
+}
+
 /* "(a, b)=(1, x)", from a row that starts with the key. */
 void
 deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
@@ -68,8 +81,11 @@ deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 		bool		isvarlena;
 
 		getTypeOutputInfo(mapping->columns[i].type, &output, &isvarlena);
-		appendStringInfo(buf, "%s%s", separator,
-						 isnull ? "null" : OidOutputFunctionCall(output, value));
+		appendStringInfoString(buf, separator);
+		if (isnull)
+			appendStringInfoString(buf, "null");
+		else
+			append_clipped(buf, OidOutputFunctionCall(output, value));
 		separator = ", ";
 	}
 	appendStringInfoChar(buf, ')');

@@ -33,6 +33,9 @@
 /* How many keys an error names. */
 #define KEYS_SHOWN 10
 
+/* Of each of its columns at most that much. */
+#define KEY_BYTES_SHOWN 64
+
 /* Most arguments of a function call, also VARIADIC (FUNC_MAX_ARGS). */
 #define MAX_HASH_ARGUMENTS FUNC_MAX_ARGS
 
@@ -56,6 +59,7 @@ typedef struct MappingColumn
 {
 	char	   *name;
 	char	   *quoted;
+	const char *sort_name;		/* what columns other than the key's go by */
 	AttrNumber	attnum;			/* in the target */
 	AttrNumber	source_attnum;
 	Oid			type;
@@ -187,6 +191,9 @@ extern Mapping *deltaetl_lock_and_resolve(const MappingRequest *request,
 										  const char *schema,
 										  LOCKMODE target_mode);
 
+/* snapshot.c */
+extern void deltaetl_check_snapshot(const Mapping *mapping);
+
 /* coerce.c */
 extern ParamListInfo deltaetl_coercing_params(const Mapping *mapping);
 extern bool deltaetl_can_assign(Oid source_type, Oid target_type);
@@ -210,12 +217,14 @@ extern char *deltaetl_insert_query(const Mapping *mapping);
 /* spi.c */
 typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);
 
-extern void deltaetl_spi_begin(void);
-extern void deltaetl_spi_end(void);
+extern int	deltaetl_spi_begin(void);
+extern void deltaetl_spi_end(int nestlevel);
 extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
+extern void deltaetl_spi_hold_triggers(void);
 extern uint64 deltaetl_spi_modify(const char *query);
+extern void deltaetl_spi_fire_triggers(void);
 extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 								  Tuplestorestate *rows, uint64 count);
 

@@ -108,6 +108,7 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 	char	   *schema = deltaetl_extension_schema(fcinfo);
 	MappingRequest request = {0};
 	Mapping    *mapping;
+	int			nestlevel;
 	Delta	   *delta;
 
 	request.source = deltaetl_relation_argument(fcinfo, 0, "source");
@@ -121,12 +122,12 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
-	deltaetl_spi_begin();
+	nestlevel = deltaetl_spi_begin();
 	delta = deltaetl_delta_create(mapping);
 	deltaetl_census(delta, false);
 	deltaetl_detect(delta, true);
 	show_delta(delta, rsinfo);
 	deltaetl_delta_free(delta);
-	deltaetl_spi_end();
+	deltaetl_spi_end(nestlevel);
 	PG_RETURN_NULL();
 }

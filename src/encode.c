@@ -106,9 +106,12 @@ encode_array(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 	Datum	   *elements;
 	bool	   *isnull;
 	int			nelements;
+	int			ndim;
 
-	put_int32(buf, ARR_NDIM(array));
-	for (int i = 0; i < ARR_NDIM(array); i++)
+	/* an empty int2vector has a dimension, of no length; an empty array none */
+	ndim = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > 0 ? ARR_NDIM(array) : 0;
+	put_int32(buf, ndim);
+	for (int i = 0; i < ndim; i++)
 	{
 		put_int32(buf, ARR_DIMS(array)[i]);
 		put_int32(buf, ARR_LBOUND(array)[i]);
@@ -123,6 +126,20 @@ encode_array(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 		encode_field(encoder->element, elements[i], isnull[i], buf);
 	}
 	deltaetl_end_counted(buf, start);
+}
+
+static void init_array(FieldEncoder *encoder, Oid element_type);
+
+/* An array whose type says nothing of its elements, as in pg_stats. */
+static void
+encode_any_array(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
+{
+	ArrayType  *array = DatumGetArrayTypeP(value);
+
+	if (encoder->element == NULL ||
+		encoder->element->type != ARR_ELEMTYPE(array))
+		init_array(encoder, ARR_ELEMTYPE(array));
+	encode_array(encoder, PointerGetDatum(array), buf);
 }
 
 static void
@@ -272,7 +289,6 @@ init_array(FieldEncoder *encoder, Oid element_type)
 	get_typlenbyvalalign(element_type, &encoder->typlen, &encoder->typbyval,
 						 &encoder->typalign);
 	encoder->element = make_element(encoder, element_type);
-	encoder->encode = encode_array;
 }
 
 static void
@@ -310,9 +326,12 @@ deltaetl_encoder_init(FieldEncoder *encoder, Oid type, MemoryContext context)
 	encoder->context = context;
 
 	if (OidIsValid(element_type))
+	{
 		init_array(encoder, element_type);
-	else if (base == RECORDARRAYOID)
-		init_array(encoder, RECORDOID);
+		encoder->encode = encode_array;
+	}
+	else if (base == ANYARRAYOID)
+		encoder->encode = encode_any_array;
 	else if (base == RECORDOID || get_typtype(base) == TYPTYPE_COMPOSITE)
 		encoder->encode = encode_composite;
 	else if (get_typtype(base) == TYPTYPE_RANGE)

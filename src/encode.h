@@ -63,6 +63,15 @@ extern void deltaetl_encoder_init(FieldEncoder *encoder, Oid type,
 extern void deltaetl_encode_record(FieldEncoder *encoder, Datum record,
 								   EncodeBuffer *buf);
 
+/* encode_text.c */
+extern const char *deltaetl_to_utf8(const char *data, Size *len);
+extern void deltaetl_put_text(EncodeBuffer *buf, const char *data, Size len);
+extern bytea *deltaetl_send_as_utf8(FmgrInfo *function, Datum value);
+extern void deltaetl_encode_tsvector(FieldEncoder *encoder, Datum value,
+									 EncodeBuffer *buf);
+extern void deltaetl_encode_jsonb(FieldEncoder *encoder, Datum value,
+								  EncodeBuffer *buf);
+
 /* encode_scalar.c */
 extern EncodeFunction deltaetl_scalar_encoder(FieldEncoder *encoder, Oid type);
 
@@ -90,6 +99,13 @@ put_int32(EncodeBuffer *buf, uint32 value)
 	value = pg_hton32(value);
 	memcpy(p, &value, sizeof(uint32));
 	buf->len += sizeof(uint32);
+}
+
+static inline void
+put_bytes(EncodeBuffer *buf, const char *data, Size len)
+{
+	memcpy(buffer_reserve(buf, len), data, len);
+	buf->len += len;
 }
 
 /* A length and that many bytes. */

@@ -26,12 +26,10 @@
 #include "access/htup_details.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -137,54 +135,12 @@ encode_uuid(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 
 /* ---------- text-like ---------- */
 
-static bool
-is_ascii(const char *data, Size len)
-{
-	const char *end = data + len;
-	uint64		chunk;
-
-	for (; end - data >= (ptrdiff_t) sizeof(chunk); data += sizeof(chunk))
-	{
-		memcpy(&chunk, data, sizeof(chunk));
-		if (chunk & UINT64CONST(0x8080808080808080))
-			return false;
-	}
-	for (; data < end; data++)
-		if (IS_HIGHBIT_SET(*data))
-			return false;
-	return true;
-}
-
-/*
- * The encoding that strings are brought to.  The bytes of an SQL_ASCII
- * database are in no known encoding and stay as they are.
- */
-static int
-wire_encoding(void)
-{
-	return GetDatabaseEncoding() == PG_SQL_ASCII ? PG_SQL_ASCII : PG_UTF8;
-}
-
-static void
-put_text(EncodeBuffer *buf, const char *data, Size len)
-{
-	const char *converted;
-
-	if (likely(GetDatabaseEncoding() == wire_encoding()) || is_ascii(data, len))
-	{
-		put_counted(buf, data, len);
-		return;
-	}
-	converted = pg_server_to_any(data, len, wire_encoding());
-	put_counted(buf, converted, converted == data ? len : strlen(converted));
-}
-
 static void
 encode_text(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 {
 	struct varlena *string = PG_DETOAST_DATUM_PACKED(value);
 
-	put_text(buf, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+	deltaetl_put_text(buf, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
 }
 
 static void
@@ -192,7 +148,7 @@ encode_name(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 {
 	const char *name = NameStr(*DatumGetName(value));
 
-	put_text(buf, name, strnlen(name, NAMEDATALEN));
+	deltaetl_put_text(buf, name, strnlen(name, NAMEDATALEN));
 }
 
 static void
@@ -200,7 +156,7 @@ encode_cstring(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 {
 	const char *string = DatumGetCString(value);
 
-	put_text(buf, string, strlen(string));
+	deltaetl_put_text(buf, string, strlen(string));
 }
 
 static void
@@ -209,17 +165,6 @@ encode_bytea(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
 
 	put_counted(buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-}
-
-static void
-encode_jsonb(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
-{
-	Jsonb	   *jb = DatumGetJsonbP(value);
-	StringInfoData output;
-
-	initStringInfo(&output);
-	JsonbToCString(&output, &jb->root, VARSIZE(jb));
-	put_text(buf, output.data, output.len);
 }
 
 static void
@@ -234,7 +179,7 @@ encode_enum(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("invalid internal value for enum: %u", label)));
 	name = NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel);
-	put_text(buf, name, strlen(name));
+	deltaetl_put_text(buf, name, strlen(name));
 	ReleaseSysCache(tuple);
 }
 
@@ -331,41 +276,38 @@ encode_numeric(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 
 /* ---------- by function ---------- */
 
-/*
- * Run a send function with strings in UTF-8.  Send functions convert strings
- * to client_encoding, in a parallel worker to the database's own encoding, so
- * that is changed around the call; it is no transactional state, hence PG_TRY.
- */
-static bytea *
-send_as_utf8(FmgrInfo *function, Datum value)
-{
-	int			saved = pg_get_client_encoding();
-	bytea	   *result;
-
-	if (saved == wire_encoding())
-		return SendFunctionCall(function, value);
-
-	if (PrepareClientEncoding(wire_encoding()) < 0)
-		elog(ERROR, "no conversion between database encoding and UTF-8");
-	PG_TRY();
-	{
-		SetClientEncoding(wire_encoding());
-		result = SendFunctionCall(function, value);
-	}
-	PG_FINALLY();
-	{
-		SetClientEncoding(saved);
-	}
-	PG_END_TRY();
-	return result;
-}
-
 static void
 encode_sent(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 {
-	bytea	   *sent = send_as_utf8(&encoder->function, value);
+	bytea	   *sent = deltaetl_send_as_utf8(&encoder->function, value);
 
 	put_counted(buf, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
+}
+
+/*
+ * Geometric types send floats, some of them after a header of fewer bytes
+ * than a float has.  A NaN is brought to its one form here too.
+ */
+static void
+encode_floats(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
+{
+	bytea	   *sent = SendFunctionCall(&encoder->function, value);
+	char	   *data = VARDATA(sent);
+	Size		len = VARSIZE(sent) - VARHDRSZ;
+	uint64		canonical = pg_hton64(CANONICAL_NAN8);
+
+	for (Size at = len % sizeof(uint64); at < len; at += sizeof(uint64))
+	{
+		uint64		bits;
+		float8		number;
+
+		memcpy(&bits, data + at, sizeof(bits));
+		bits = pg_ntoh64(bits);
+		memcpy(&number, &bits, sizeof(number));
+		if (isnan(number))
+			memcpy(data + at, &canonical, sizeof(canonical));
+	}
+	put_counted(buf, data, len);
 }
 
 static void
@@ -393,7 +335,7 @@ encode_output(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 	output = OutputFunctionCall(&encoder->function, value);
 	AtEOXact_GUC(true, nestlevel);
 
-	put_text(buf, output, strlen(output));
+	deltaetl_put_text(buf, output, strlen(output));
 }
 
 /* ---------- choice ---------- */
@@ -429,14 +371,23 @@ static const ScalarCodec scalar_codecs[] = {
 	{varcharsend, encode_text},
 	{bpcharsend, encode_text},
 	{json_send, encode_text},
-	{xml_send, encode_text},
 	{namesend, encode_name},
 	{cstring_send, encode_cstring},
 	{unknownsend, encode_cstring},
 	{byteasend, encode_bytea},
 	{numeric_send, encode_numeric},
-	{jsonb_send, encode_jsonb},
 	{enum_send, encode_enum},
+	{point_send, encode_floats},
+	{line_send, encode_floats},
+	{lseg_send, encode_floats},
+	{box_send, encode_floats},
+	{path_send, encode_floats},
+	{poly_send, encode_floats},
+	{circle_send, encode_floats},
+	{tsvectorsend, deltaetl_encode_tsvector},
+	{jsonb_send, deltaetl_encode_jsonb},
+	/* what a dump has, which is without a declaration of the encoding */
+	{xml_send, encode_output},
 	/* names instead of OIDs */
 	{regprocsend, encode_output},
 	{regproceduresend, encode_output},

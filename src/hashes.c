@@ -34,6 +34,7 @@ deltaetl_hashes(PG_FUNCTION_ARGS)
 {
 	MappingRequest request = {0};
 	Mapping    *mapping;
+	int			nestlevel;
 
 	request.target = deltaetl_relation_argument(fcinfo, 0, "relation");
 	request.key_columns = deltaetl_key_list(fcinfo, 1);
@@ -43,9 +44,9 @@ deltaetl_hashes(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	mapping = deltaetl_resolve(&request, deltaetl_extension_schema(fcinfo));
-	deltaetl_spi_begin();
+	nestlevel = deltaetl_spi_begin();
 	deltaetl_spi_select(deltaetl_hashes_query(mapping), mapping,
 						collect_result, fcinfo->resultinfo);
-	deltaetl_spi_end();
+	deltaetl_spi_end(nestlevel);
 	PG_RETURN_NULL();
 }

@@ -147,11 +147,14 @@ report_ambiguous_key(Relation target, const KeyIndex *a, const KeyIndex *b)
 }
 
 static void
-report_no_key(Relation target)
+report_no_key(const Mapping *mapping, Relation target)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 mapping->source.exists ?
 			 errmsg("cannot sync \"%s\" without a key",
+					RelationGetRelationName(target)) :
+			 errmsg("cannot tell the rows of \"%s\" apart without a key",
 					RelationGetRelationName(target)),
 			 errdetail("The table has no primary key and no unique index over columns that are all NOT NULL."),
 			 errhint("Add a primary key, or name the key with key_columns.")));
@@ -180,7 +183,7 @@ same_key(const KeyIndex *a, const KeyIndex *b)
 
 /* The primary key, else the one usable index; else an error. */
 static KeyIndex *
-choose_index(Relation target, List *indexes)
+choose_index(const Mapping *mapping, Relation target, List *indexes)
 {
 	KeyIndex   *chosen = NULL;
 	ListCell   *cell;
@@ -197,7 +200,7 @@ choose_index(Relation target, List *indexes)
 			report_ambiguous_key(target, chosen, key);
 	}
 	if (chosen == NULL)
-		report_no_key(target);
+		report_no_key(mapping, target);
 	return chosen;
 }
 
@@ -333,6 +336,13 @@ add_key_column(Mapping *mapping, Relation target, AttrNumber attnum,
 	column->nullable = mapping->nulls_match &&
 		!column_is_not_null(RelationGetDescr(target), attnum - 1);
 
+	if (att->attgenerated && mapping->source.exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS),
+				 errmsg("column \"%s\" of \"%s\" cannot be part of a key",
+						column->name, RelationGetRelationName(target)),
+				 errdetail("It is a generated column, which is neither compared nor written."),
+				 errhint("Name another key with key_columns.")));
 	if (!OidIsValid(column->equality))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -348,6 +358,30 @@ add_key_column(Mapping *mapping, Relation target, AttrNumber attnum,
 						column->name, RelationGetRelationName(target)),
 				 errdetail("The equality operator of type %s supports neither hash nor merge joins.",
 						   format_type_be(att->atttypid))));
+}
+
+/* Grouping takes either hashing or sorting, for all columns alike. */
+static void
+check_groupable(const Mapping *mapping, Relation target)
+{
+	bool		hashable = true;
+	bool		sortable = true;
+
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		const MappingColumn *column = &mapping->columns[i];
+		Oid			type = TupleDescAttr(RelationGetDescr(target),
+										 column->attnum - 1)->atttypid;
+
+		hashable &= op_hashjoinable(column->equality, type);
+		sortable &= op_mergejoinable(column->equality, type);
+	}
+	if (!hashable && !sortable)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the columns of the key of \"%s\" cannot be matched together",
+						RelationGetRelationName(target)),
+				 errdetail("Some of their types can only be hashed, and others can only be sorted.")));
 }
 
 static Bitmapset *
@@ -386,7 +420,7 @@ deltaetl_resolve_key(Mapping *mapping, Relation target, List *key_columns)
 							   named_columns(target, key_columns, attnums));
 	else
 	{
-		index = choose_index(target, indexes);
+		index = choose_index(mapping, target, indexes);
 		key = index->attnum;
 		nkeys = index->ncolumns;
 	}
@@ -394,6 +428,7 @@ deltaetl_resolve_key(Mapping *mapping, Relation target, List *key_columns)
 	mapping->nulls_match = index != NULL && index->nulls_not_distinct;
 	for (int i = 0; i < nkeys; i++)
 		add_key_column(mapping, target, key[i], index);
+	check_groupable(mapping, target);
 	mapping->target.keys_unique = proves_unique(mapping, target, indexes, false);
 	mapping->target.keys_not_null = proves_not_null(mapping, target, false);
 }

@@ -13,14 +13,19 @@
  */
 #include "deltaetl.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "encode.h"
 #include "nodes/parsenodes.h"
+#include "query.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 
@@ -219,8 +224,17 @@ is_wanted(const MappingRequest *request, const MappingColumn *column)
 static int
 compare_columns(const void *a, const void *b)
 {
-	return strcmp(((const MappingColumn *) a)->name,
-				  ((const MappingColumn *) b)->name);
+	return strcmp(((const MappingColumn *) a)->sort_name,
+				  ((const MappingColumn *) b)->sort_name);
+}
+
+/* The name in UTF-8, so that the order is the same in any database. */
+static const char *
+sort_name(const char *name)
+{
+	Size		len = strlen(name);
+
+	return deltaetl_to_utf8(name, &len);
 }
 
 static void
@@ -234,11 +248,33 @@ add_compared_columns(Mapping *mapping, const MappingRequest *request,
 		if (is_key(mapping, column->name) || !is_wanted(request, column))
 			continue;
 		check_assignable(column, source, target);
+		column->sort_name = sort_name(column->name);
 		mapping->columns[mapping->ncolumns++] = *column;
 	}
 	qsort(mapping->columns + mapping->nkeys,
 		  mapping->ncolumns - mapping->nkeys,
 		  sizeof(MappingColumn), compare_columns);
+}
+
+static bool
+is_not_null_domain(Oid type)
+{
+	while (get_typtype(type) == TYPTYPE_DOMAIN)
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+		Form_pg_type form;
+		bool		not_null;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for type %u", type);
+		form = (Form_pg_type) GETSTRUCT(tuple);
+		not_null = form->typnotnull;
+		type = form->typbasetype;
+		ReleaseSysCache(tuple);
+		if (not_null)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -257,8 +293,9 @@ check_mandatory_columns(const Mapping *mapping, Relation target)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		bool		written = false;
 
-		if (att->attisdropped || !att->attnotnull || att->atthasdef ||
-			att->attidentity || get_typdefault(att->atttypid) != NULL)
+		if (att->attisdropped || att->atthasdef || att->attidentity ||
+			!(att->attnotnull || is_not_null_domain(att->atttypid)) ||
+			get_typdefault(att->atttypid) != NULL)
 			continue;
 		for (int j = 0; j < mapping->ncolumns; j++)
 			written |= mapping->columns[j].attnum == att->attnum;
@@ -321,6 +358,21 @@ check_distinct_relations(const MappingRequest *request, Relation target)
 						RelationGetRelationName(target))));
 }
 
+/* Each key column is read from both sides, and all have to fit into a row. */
+static void
+check_width(const Mapping *mapping, Relation target)
+{
+	int			limit = MaxTupleAttributeNumber - JOIN_DELTA_ROW - DELTA_FIRST_COLUMN;
+
+	if (mapping->ncolumns + mapping->nkeys > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("too many columns of \"%s\" in key and comparison",
+						RelationGetRelationName(target)),
+				 errdetail("There are %d columns, %d of them in the key, which count twice; the limit is %d.",
+						   mapping->ncolumns, mapping->nkeys, limit)));
+}
+
 static void
 resolve_columns(Mapping *mapping, const MappingRequest *request,
 				Relation source, Relation target)
@@ -332,6 +384,7 @@ resolve_columns(Mapping *mapping, const MappingRequest *request,
 	check_named_columns(request, source, target);
 	complete_key(mapping, request, source, target);
 	add_compared_columns(mapping, request, source, target);
+	check_width(mapping, target);
 }
 
 static Relation

@@ -16,10 +16,14 @@
  */
 #include "deltaetl.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
 #include "query.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 /* The alias of a relation's rows, on both sides, where it is read. */
@@ -113,6 +117,50 @@ key_expression(const MappingColumn *column, const char *reference)
 					generate_collation_name(column->key_collation));
 }
 
+static char *
+qualified_operator(Oid operator)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	Form_pg_operator form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", operator);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	name = psprintf("OPERATOR(%s.%s)",
+					quote_identifier(get_namespace_name(form->oprnamespace)),
+					NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+/*
+ * "left = right" by the operator of a key column.  Operands are cast to the
+ * operator's types, or to the base of a domain where those are polymorphic,
+ * so that no other operator of the same name can be meant.
+ */
+static void
+append_operator(StringInfo buf, const MappingColumn *column,
+				const char *left, const char *right)
+{
+	Oid			base = getBaseType(column->type);
+	Oid			operand;
+	Oid			other;
+
+	op_input_types(column->equality, &operand, &other);
+	if (IsPolymorphicType(operand))
+		operand = base;
+	if (operand != column->type)
+	{
+		const char *cast = format_type_be_qualified(operand);
+
+		left = psprintf("%s::%s", left, cast);
+		right = psprintf("%s::%s", right, cast);
+	}
+	appendStringInfo(buf, "%s %s %s", left,
+					 qualified_operator(column->equality), right);
+}
+
 /*
  * "left matches right" for a key column.  Arrays are equal if their elements
  * are equal or both NULL, by the default equality of the element's type; so
@@ -133,8 +181,7 @@ append_key_column_match(StringInfo buf, const MappingColumn *column,
 		appendStringInfo(buf, "ARRAY[%s] OPERATOR(pg_catalog.=) ARRAY[%s]",
 						 left_key, right_key);
 	else
-		generate_operator_clause(buf, left_key, column->type,
-								 column->equality, right_key, column->type);
+		append_operator(buf, column, left_key, right_key);
 }
 
 /* Match left.c1 .. with right.c1 .., or with the columns of a relation. */
@@ -156,13 +203,17 @@ deltaetl_append_key_match(StringInfo buf, const Mapping *mapping, const char *le
 	}
 }
 
-/* "a IS NULL OR b IS NULL" for the key columns of which NULL is no value. */
+/*
+ * "a is NULL or b is NULL" for the columns of the key.  IS NULL would also be
+ * true of a composite value whose columns are all NULL.
+ */
 static void
 append_null_key_test(StringInfo buf, const Mapping *mapping)
 {
 	appendStringInfoString(buf, "(");
 	for (int i = 0; i < mapping->nkeys; i++)
-		appendStringInfo(buf, "%sr.c%d IS NULL", i > 0 ? " OR " : "", i + 1);
+		appendStringInfo(buf, "%sr.c%d IS NOT DISTINCT FROM NULL",
+						 i > 0 ? " OR " : "", i + 1);
 	appendStringInfoString(buf, ")");
 }
 

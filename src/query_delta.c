@@ -111,8 +111,8 @@ deltaetl_delete_query(const Mapping *mapping)
 }
 
 /*
- * After deletes the rows to update may have moved: a foreign key of the table
- * on itself may have set a column of theirs to NULL.  Then the key finds them.
+ * After deletes the rows to update may have moved: BEFORE triggers may have
+ * written to them.  Then the key finds them.
  */
 char *
 deltaetl_update_query(const Delta *delta)

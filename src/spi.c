@@ -14,8 +14,11 @@
 #include "deltaetl.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "tcop/dest.h"
+#include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 typedef struct RowReceiver
@@ -46,20 +49,32 @@ receiver_shutdown(DestReceiver *self)
 
 /*
  * Begin a run.  The current memory context becomes one that lives until
- * deltaetl_spi_end().  The transaction's own changes are seen.
+ * deltaetl_spi_end(), which takes what is returned here.  The transaction's
+ * own changes are seen.
+ *
+ * Queries are not compiled: their expressions do little but call our hash
+ * function, and for a target of many partitions compiling can take a hundred
+ * times longer than running.
  */
-void
+int
 deltaetl_spi_begin(void)
 {
+	int			nestlevel;
+
 	SPI_connect();
+	nestlevel = NewGUCNestLevel();
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	return nestlevel;
 }
 
 void
-deltaetl_spi_end(void)
+deltaetl_spi_end(int nestlevel)
 {
 	PopActiveSnapshot();
+	AtEOXact_GUC(true, nestlevel);
 	SPI_finish();
 }
 
@@ -110,17 +125,52 @@ deltaetl_spi_select(const char *query, const Mapping *mapping,
 			 SPI_result_code_string(result));
 }
 
-/* Run an INSERT, UPDATE or DELETE; returns the number of rows it changed. */
+/*
+ * From here on AFTER triggers wait, those of foreign keys among them, until
+ * deltaetl_spi_fire_triggers(), so that they act on what several statements
+ * have made of the table, as if those were one.
+ */
+void
+deltaetl_spi_hold_triggers(void)
+{
+	AfterTriggerBeginQuery();
+}
+
+/* Fire the triggers that have been held.  COPY FROM does it the same way. */
+void
+deltaetl_spi_fire_triggers(void)
+{
+	EState	   *estate = CreateExecutorState();
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	AfterTriggerEndQuery(estate);
+	PopActiveSnapshot();
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	ExecCloseResultRelations(estate);
+	FreeExecutorState(estate);
+}
+
+/*
+ * Run an INSERT, UPDATE or DELETE while triggers are held; returns the number
+ * of rows it changed.
+ */
 uint64
 deltaetl_spi_modify(const char *query)
 {
-	SPIExecuteOptions options = {0};
-	int			result = SPI_execute_extended(query, &options);
+	SPIPlanPtr	plan = SPI_prepare(query, 0, NULL);
+	int			result;
 
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	result = SPI_execute_snapshot(plan, NULL, NULL, InvalidSnapshot,
+								  InvalidSnapshot, false, false, 0);
 	if (result != SPI_OK_INSERT && result != SPI_OK_UPDATE &&
 		result != SPI_OK_DELETE)
-		elog(ERROR, "SPI_execute_extended failed: %s",
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
+	SPI_freeplan(plan);
 	return SPI_processed;
 }
 

@@ -217,19 +217,22 @@ run_sync(FunctionCallInfo fcinfo, const SyncOptions *options)
 	LOCKMODE	lockmode = options->dry_run ? AccessShareLock : ShareRowExclusiveLock;
 	SyncResult	result;
 	Mapping    *mapping;
+	int			nestlevel;
 	Delta	   *delta;
 
 	mapping = deltaetl_lock_and_resolve(&options->request,
 										deltaetl_extension_schema(fcinfo),
 										lockmode);
-	deltaetl_spi_begin();
+	if (!options->dry_run)
+		deltaetl_check_snapshot(mapping);
+	nestlevel = deltaetl_spi_begin();
 	delta = detect_and_guard(options, mapping);
 	result.run_id = next_run_id(fcinfo);
 	result.applied = options->dry_run ? planned_counts(delta) : deltaetl_apply(delta);
 	result.unchanged = delta->source_rows - delta->count[DELTA_INSERT] -
 		delta->count[DELTA_UPDATE];
 	deltaetl_delta_free(delta);
-	deltaetl_spi_end();
+	deltaetl_spi_end(nestlevel);
 	return result;
 }
 

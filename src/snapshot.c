@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * snapshot.c
+ *	  Whether a snapshot from before the lock still shows the target as it is.
+ *
+ * In READ COMMITTED the snapshot is taken after the lock, so it does.  In
+ * REPEATABLE READ and SERIALIZABLE it is the transaction's.  Updating or
+ * deleting a row that has changed since fails by itself, but rows inserted
+ * since would not be seen, and the sync would insert them once more.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+static bool
+is_newer(TupleTableSlot *slot, Snapshot snapshot)
+{
+	bool		isnull;
+	Datum		value = slot_getsysattr(slot, MinTransactionIdAttributeNumber,
+										&isnull);
+	TransactionId xmin = DatumGetTransactionId(value);
+
+	return TransactionIdIsNormal(xmin) &&
+		!TransactionIdIsCurrentTransactionId(xmin) &&
+		XidInMVCCSnapshot(xmin, snapshot);
+}
+
+/*
+ * Count the rows of a table that one snapshot sees; raise *newer if another
+ * snapshot does not see the transaction that wrote one of them.
+ */
+static uint64
+count_rows(Relation rel, Snapshot snapshot, Snapshot other, bool *newer)
+{
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	uint64		count = 0;
+
+	while (!*newer && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		*newer |= is_newer(slot, other);
+		count++;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	return count;
+}
+
+/* No row that is there now is newer than the snapshot, and none is missing. */
+static bool
+table_is_unchanged(Relation rel, Snapshot now, Snapshot snapshot)
+{
+	bool		newer = false;
+	uint64		rows = count_rows(rel, now, snapshot, &newer);
+
+	return !newer && rows == count_rows(rel, snapshot, snapshot, &newer);
+}
+
+static void
+check_table(const Mapping *mapping, Oid relid, Snapshot now, Snapshot snapshot)
+{
+	Relation	rel;
+
+	if (get_rel_relkind(relid) != RELKIND_RELATION)
+		return;
+	rel = table_open(relid, NoLock);
+	if (!table_is_unchanged(rel, now, snapshot))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access to \"%s\" due to concurrent changes",
+						mapping->target.name),
+				 errdetail("The table has been changed since the snapshot of this transaction was taken."),
+				 errhint("Retry the transaction, or sync in READ COMMITTED mode.")));
+	table_close(rel, NoLock);
+}
+
+/*
+ * Raise a serialization failure if the target, which is locked, has been
+ * changed by others since the transaction's snapshot was taken.
+ */
+void
+deltaetl_check_snapshot(const Mapping *mapping)
+{
+	Snapshot	snapshot;
+	Snapshot	now;
+	ListCell   *cell;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	now = RegisterSnapshot(GetLatestSnapshot());
+	foreach(cell, find_all_inheritors(mapping->target.relid, NoLock, NULL))
+		check_table(mapping, lfirst_oid(cell), now, snapshot);
+	UnregisterSnapshot(now);
+	UnregisterSnapshot(snapshot);
+}
