@@ -472,7 +472,6 @@ foreach (
 		  map { qq("$_": {"$_": 1, "$words[1]": 2, "$words[2]": 3}) } @words;
 		my $lexemes = join ' ', @words;
 		my $query = join ' & ', @words;
-		
 
 		# hstore sends lengths, and sorts, by the bytes of the server's encoding
 		my $pairs = join ', ', map { qq("k$_"=>"$_") } 0 .. $#words;
