@@ -29,6 +29,8 @@ OBJS = \
 	src/hash.o \
 	src/hashes.o \
 	src/join.o \
+	src/setdiff.o \
+	src/fingerprint.o \
 	src/key.o \
 	src/scope.o \
 	src/lock.o \
@@ -93,7 +95,7 @@ demo:
 # else it would be PGXS's
 ifneq ($(filter check,$(MAKECMDGOALS)),)
 check:
-	@tools/check regress isolation tap
+	@tools/check regress join isolation tap
 endif
 
 check-tap:

@@ -23,7 +23,7 @@ FROM (VALUES
 	(deltaetl_row_hash('{}'::int[])),
 	(deltaetl_row_hash('{""}'::text[])), (deltaetl_row_hash('{NULL}'::text[])),
 	(deltaetl_row_hash(ROW(1, 2))), (deltaetl_row_hash(ROW(1, ROW(2)))),
-	(deltaetl_row_hash(ROW(1, 2, NULL))), (deltaetl_row_hash(ROW()))) AS h (hash);
+	(deltaetl_row_hash(ROW(1, 2, NULL))), (deltaetl_row_hash(ROW(NULL)))) AS h (hash);
 
 -- storage types that print alike are alike
 SELECT deltaetl_encode('a'::text) = deltaetl_encode('a'::varchar(3)) AS varchar,

@@ -153,38 +153,65 @@ check_census(const Mapping *mapping, const MappingSide *side,
 								  name_offenders(mapping, side, false))));
 }
 
-static bool
-keys_are_proven(const Mapping *mapping, const MappingSide *side)
+/* Whether constraints say that each row of a side has a key of its own. */
+bool
+deltaetl_keys_are_proven(const Mapping *mapping, const MappingSide *side)
 {
 	return side->keys_unique && (side->keys_not_null || mapping->nulls_match);
+}
+
+static uint64
+count_rows(const Mapping *mapping, const MappingSide *side)
+{
+	Census		census = {0};
+
+	deltaetl_spi_select(deltaetl_count_query(mapping, side), mapping,
+						collect_count, &census);
+	return census.rows;
+}
+
+static uint64
+count_and_check_rows(const Mapping *mapping, const MappingSide *side)
+{
+	Census		census = {0};
+
+	deltaetl_spi_select(deltaetl_census_query(mapping, side), mapping,
+						collect_census, &census);
+	check_census(mapping, side, &census);
+	return census.rows;
 }
 
 /* Count a side's rows, and look at its keys if nothing proves them good. */
 static uint64
 take_census(const Mapping *mapping, const MappingSide *side)
 {
-	Census		census = {0};
+	return deltaetl_keys_are_proven(mapping, side) ?
+		count_rows(mapping, side) : count_and_check_rows(mapping, side);
+}
 
-	if (keys_are_proven(mapping, side))
-		deltaetl_spi_select(deltaetl_count_query(mapping, side), mapping,
-							collect_count, &census);
-	else
-		deltaetl_spi_select(deltaetl_census_query(mapping, side), mapping,
-							collect_census, &census);
-	check_census(mapping, side, &census);
-	return census.rows;
+/* Raise the error that names them if keys of the source identify no row. */
+void
+deltaetl_check_source_keys(const Mapping *mapping)
+{
+	(void) count_and_check_rows(mapping, &mapping->source);
 }
 
 /*
  * Count the rows of the source, and of the target if asked for; raise an
- * error that names up to KEYS_SHOWN keys if keys do not identify rows.
+ * error that names up to KEYS_SHOWN keys if keys do not identify rows.  Where
+ * detection is by fingerprints, those of the source are read for that, and
+ * the target's rows are counted and the source's keys looked at later.
  */
 void
 deltaetl_census(Delta *delta, bool count_target)
 {
 	const Mapping *mapping = delta->mapping;
 
-	delta->source_rows = take_census(mapping, &mapping->source);
-	if (count_target || !keys_are_proven(mapping, &mapping->target))
+	if (mapping->by_fingerprint)
+		deltaetl_fingerprint_source(delta);
+	else
+		delta->source_rows = take_census(mapping, &mapping->source);
+	if ((count_target && !mapping->by_fingerprint) ||
+		!deltaetl_keys_are_proven(mapping, &mapping->target))
 		delta->target_rows = take_census(mapping, &mapping->target);
 }

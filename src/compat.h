@@ -33,6 +33,22 @@
 #define column_is_not_null(desc, i) (TupleDescAttr(desc, i)->attnotnull)
 #endif
 
+#include "storage/buffile.h"
+
+/* Read that much from a temporary file, or fail. */
+#if PG_VERSION_NUM >= 160000
+#define read_exactly(file, data, size) BufFileReadExact(file, data, size)
+#else
+static inline void
+read_exactly(BufFile *file, void *data, size_t size)
+{
+	if (BufFileRead(file, data, size) != size)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read from temporary file: %m")));
+}
+#endif
+
 #include <openssl/evp.h>
 
 /*

@@ -46,13 +46,17 @@ delta_descriptor(const Mapping *mapping)
 	return desc;
 }
 
-/* An empty delta in the current memory context, within work_mem as a whole. */
+/*
+ * An empty delta in the current memory context, within work_mem as a whole;
+ * rows that only the target has belong into it if asked for.
+ */
 Delta *
-deltaetl_delta_create(const Mapping *mapping)
+deltaetl_delta_create(const Mapping *mapping, bool with_deletes)
 {
 	Delta	   *delta = palloc0(sizeof(Delta));
 
 	delta->mapping = mapping;
+	delta->with_deletes = with_deletes;
 	delta->desc = delta_descriptor(mapping);
 	delta->changed = palloc0(mapping->ncolumns * sizeof(bool));
 	for (int i = 0; i < DELTA_ACTIONS; i++)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * deltaetl.c
- *	  Module entry.
+ *	  Module entry and settings.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -13,9 +13,25 @@
 
 PG_MODULE_MAGIC;
 
+int			deltaetl_detection = DETECT_AUTO;
+
+static const struct config_enum_entry detection_options[] = {
+	{"auto", DETECT_AUTO, false},
+	{"join", DETECT_JOIN, false},
+	{NULL, 0, false}
+};
+
 /* The prefix is ours: a misspelt setting under it is an error, not a wish. */
 void
 _PG_init(void)
 {
+	DefineCustomEnumVariable("deltaetl.detection",
+							 "How deltaetl finds the rows that differ.",
+							 "For developers: both ways find the same.",
+							 &deltaetl_detection,
+							 DETECT_AUTO, detection_options,
+							 PGC_USERSET,
+							 GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("deltaetl");
 }

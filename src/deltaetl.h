@@ -84,6 +84,7 @@ typedef struct MappingSide
 	bool		exists;			/* false for the source of a lone target */
 	bool		keys_unique;	/* an index proves that keys are unique */
 	bool		keys_not_null;	/* constraints prove that keys are not NULL */
+	bool		has_children;	/* rows may lie in other tables */
 } MappingSide;
 
 /*
@@ -103,7 +104,8 @@ typedef struct Mapping
 	MappingColumn *common;
 	bool		nulls_match;	/* keys may be NULL and match each other */
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
-	bool		has_children;	/* rows of target may lie in other tables */
+	bool		by_fingerprint; /* and those of both sides can be read whole */
+	double		expected_rows;	/* of both sides, as far as statistics know */
 	bool		has_foreign_children;	/* whose ctid may mean nothing */
 	char	   *scope;
 } Mapping;
@@ -134,16 +136,27 @@ typedef enum DeltaAction
 typedef struct Delta
 {
 	const Mapping *mapping;
+	bool		with_deletes;
 	TupleDesc	desc;
 	Tuplestorestate *rows[DELTA_ACTIONS];
 	uint64		count[DELTA_ACTIONS];
 	uint64		source_rows;	/* in scope */
 	uint64		target_rows;	/* in scope; counted only if asked for */
+	struct SetDiff *fingerprints;	/* of the source, if detection is by them */
 	bool	   *changed;		/* of guarded columns: does an update change
 								 * it */
 } Delta;
 
+/* How the delta is detected; a setting for developers. */
+typedef enum DetectionMethod
+{
+	DETECT_AUTO,
+	DETECT_JOIN
+} DetectionMethod;
+
 /* deltaetl.c */
+extern int	deltaetl_detection;
+
 extern PGDLLEXPORT void _PG_init(void);
 
 /* arguments.c */
@@ -206,9 +219,14 @@ extern char *deltaetl_offenders_query(const Mapping *mapping,
 									  const MappingSide *side, bool nulls);
 extern char *deltaetl_hashes_query(const Mapping *mapping);
 extern char *deltaetl_join_query(const Mapping *mapping, bool with_deletes);
+extern char *deltaetl_lone_rows_query(const Mapping *mapping,
+									  bool whole_source);
+extern char *deltaetl_fingerprints_query(const Mapping *mapping,
+										 const MappingSide *side);
 
 /* query_delta.c */
 extern char *deltaetl_out_of_scope_query(const Mapping *mapping);
+extern char *deltaetl_doubtful_keys_query(const Mapping *mapping);
 extern char *deltaetl_diff_query(const Mapping *mapping, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping);
 extern char *deltaetl_update_query(const Delta *delta);
@@ -229,7 +247,7 @@ extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 								  Tuplestorestate *rows, uint64 count);
 
 /* delta.c */
-extern Delta *deltaetl_delta_create(const Mapping *mapping);
+extern Delta *deltaetl_delta_create(const Mapping *mapping, bool with_deletes);
 extern void deltaetl_delta_put(Delta *delta, DeltaAction action,
 							   Datum *values, bool *isnull);
 extern void deltaetl_delta_register(Delta *delta);
@@ -238,14 +256,24 @@ extern void deltaetl_delta_free(Delta *delta);
 
 /* census.c */
 extern void deltaetl_census(Delta *delta, bool count_target);
+extern bool deltaetl_keys_are_proven(const Mapping *mapping,
+									 const MappingSide *side);
+extern void deltaetl_check_source_keys(const Mapping *mapping);
 extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 								  TupleTableSlot *slot);
 
 /* join.c */
-extern void deltaetl_join_detect(Delta *delta, bool with_deletes);
+extern void deltaetl_join_detect(Delta *delta);
+extern void deltaetl_join_collect(TupleTableSlot *slot, void *arg);
+
+/* fingerprint.c */
+extern bool deltaetl_can_fingerprint(Relation source, Relation target);
+extern double deltaetl_expected_rows(Relation rel);
+extern void deltaetl_fingerprint_source(Delta *delta);
+extern void deltaetl_fingerprint_detect(Delta *delta);
 
 /* diff.c */
-extern void deltaetl_detect(Delta *delta, bool with_deletes);
+extern void deltaetl_detect(Delta *delta);
 
 /* apply.c */
 typedef struct AppliedCounts

@@ -3,8 +3,9 @@
  * diff.c
  *	  Detection, and deltaetl_diff().
  *
- * Detection fills a Delta.  There is one way so far, join.c; another one only
- * has to fill the same struct, and is chosen in deltaetl_detect().
+ * Detection fills a Delta, in one of two ways: fingerprint.c where both sides
+ * are tables that can be read whole, join.c for the rest.  deltaetl_census()
+ * and deltaetl_detect() choose; nobody else has to know.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -36,22 +37,49 @@ collect_key(TupleTableSlot *slot, void *arg)
 	deltaetl_describe_key(&keys->text, keys->mapping, slot);
 }
 
+static void
+note_row(TupleTableSlot *slot, void *arg)
+{
+	*((bool *) arg) = true;
+}
+
 /*
- * A key that is in scope in the source but out of scope in the target looks
- * like a row to insert.  It is neither new nor ours to change.
+ * Keys that occur twice among the rows that differ, or are NULL, which
+ * fingerprints do not tell.  A census of the source names them.
  */
 static void
-check_out_of_scope_keys(const Delta *delta)
+check_doubtful_keys(const Delta *delta)
+{
+	bool		doubtful = false;
+
+	if (delta->count[DELTA_INSERT] + delta->count[DELTA_UPDATE] == 0)
+		return;
+	deltaetl_spi_select(deltaetl_doubtful_keys_query(delta->mapping),
+						delta->mapping, note_row, &doubtful);
+	if (doubtful)
+		deltaetl_check_source_keys(delta->mapping);
+}
+
+/*
+ * A key to insert that the target has already is in scope in the source but
+ * out of scope in the target, so neither new nor ours to change; or another
+ * row of the source has it too, which is unchanged.
+ */
+static void
+check_known_keys(const Delta *delta)
 {
 	const Mapping *mapping = delta->mapping;
 	KeyNames	keys = {.mapping = mapping};
 
-	if (mapping->scope == NULL || delta->count[DELTA_INSERT] == 0)
+	if (delta->count[DELTA_INSERT] == 0)
 		return;
 	initStringInfo(&keys.text);
 	deltaetl_spi_select(deltaetl_out_of_scope_query(mapping), mapping,
 						collect_key, &keys);
-	if (keys.text.len > 0)
+	if (keys.text.len == 0)
+		return;
+	deltaetl_check_source_keys(mapping);
+	if (mapping->scope != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("source \"%s\" has keys in scope that target \"%s\" has out of scope",
@@ -60,16 +88,22 @@ check_out_of_scope_keys(const Delta *delta)
 				 errhint("Widen the scope so that it holds for these rows of the target too.")));
 }
 
-/*
- * Find the delta and make it visible to queries.  Rows that only the target
- * has are looked for if asked for.
- */
+/* Find the delta and make it visible to queries. */
 void
-deltaetl_detect(Delta *delta, bool with_deletes)
+deltaetl_detect(Delta *delta)
 {
-	deltaetl_join_detect(delta, with_deletes);
+	bool		unproven = delta->fingerprints != NULL &&
+	!deltaetl_keys_are_proven(delta->mapping, &delta->mapping->source);
+
+	if (delta->fingerprints != NULL)
+		deltaetl_fingerprint_detect(delta);
+	else
+		deltaetl_join_detect(delta);
 	deltaetl_delta_register(delta);
-	check_out_of_scope_keys(delta);
+	if (unproven)
+		check_doubtful_keys(delta);
+	if (unproven || delta->mapping->scope != NULL)
+		check_known_keys(delta);
 }
 
 /* ---------- deltaetl_diff ---------- */
@@ -123,9 +157,9 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
 	nestlevel = deltaetl_spi_begin();
-	delta = deltaetl_delta_create(mapping);
+	delta = deltaetl_delta_create(mapping, true);
 	deltaetl_census(delta, false);
-	deltaetl_detect(delta, true);
+	deltaetl_detect(delta);
 	show_delta(delta, rsinfo);
 	deltaetl_delta_free(delta);
 	deltaetl_spi_end(nestlevel);

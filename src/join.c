@@ -21,7 +21,7 @@ row_action(const TupleTableSlot *slot)
 {
 	if (slot->tts_isnull[JOIN_IN_SOURCE])
 		return DELTA_DELETE;
-	return DatumGetBool(slot->tts_values[JOIN_IN_TARGET]) ? DELTA_UPDATE : DELTA_INSERT;
+	return slot->tts_isnull[JOIN_IN_TARGET] ? DELTA_INSERT : DELTA_UPDATE;
 }
 
 /*
@@ -51,24 +51,27 @@ note_changes(Delta *delta, const TupleTableSlot *slot)
 	}
 }
 
-static void
-collect_row(TupleTableSlot *slot, void *arg)
+/* Put a row of the join into the delta, arg. */
+void
+deltaetl_join_collect(TupleTableSlot *slot, void *arg)
 {
 	Delta	   *delta = arg;
 	DeltaAction action;
 
 	slot_getallattrs(slot);
 	action = row_action(slot);
+	if (action == DELTA_DELETE && !delta->with_deletes)
+		return;
 	if (action == DELTA_UPDATE)
 		note_changes(delta, slot);
 	deltaetl_delta_put(delta, action, slot->tts_values + JOIN_DELTA_ROW,
 					   slot->tts_isnull + JOIN_DELTA_ROW);
 }
 
-/* Fill the delta; rows that only the target has are looked for if asked for. */
+/* Fill the delta. */
 void
-deltaetl_join_detect(Delta *delta, bool with_deletes)
+deltaetl_join_detect(Delta *delta)
 {
-	deltaetl_spi_select(deltaetl_join_query(delta->mapping, with_deletes),
-						delta->mapping, collect_row, delta);
+	deltaetl_spi_select(deltaetl_join_query(delta->mapping, delta->with_deletes),
+						delta->mapping, deltaetl_join_collect, delta);
 }

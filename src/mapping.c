@@ -34,6 +34,7 @@ describe_side(MappingSide *side, Relation rel)
 {
 	side->relid = RelationGetRelid(rel);
 	side->exists = true;
+	side->has_children = rel->rd_rel->relhassubclass;
 	side->name = pstrdup(RelationGetRelationName(rel));
 	side->quoted = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											  side->name);
@@ -422,7 +423,6 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 		deltaetl_check_source_kind(target);
 	deltaetl_check_readable(target);
 	describe_side(&mapping->target, target);
-	mapping->has_children = target->rd_rel->relhassubclass;
 	mapping->has_foreign_children = deltaetl_has_foreign_children(target);
 
 	resolve_columns(mapping, request, source, target);
@@ -433,6 +433,10 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 			check_mandatory_columns(mapping, target);
 		deltaetl_prove_source_keys(mapping, source);
 		limit_common_columns(mapping, source, target);
+		mapping->by_fingerprint = deltaetl_can_fingerprint(source, target);
+		if (mapping->by_fingerprint)
+			mapping->expected_rows = deltaetl_expected_rows(source) +
+				deltaetl_expected_rows(target);
 		relation_close(source, AccessShareLock);
 	}
 	relation_close(target, AccessShareLock);

@@ -64,35 +64,74 @@ append_hash(StringInfo buf, const Mapping *mapping, const char *alias)
 	appendStringInfoString(buf, fits ? ")" : "))");
 }
 
+/* The relation of a side, or those of its rows that a table of rows names. */
+static void
+append_relation(StringInfo buf, const MappingSide *side, const char *alias,
+				const char *rows)
+{
+	appendStringInfo(buf, " FROM %s AS %s", side->quoted, alias);
+	if (rows != NULL)
+		appendStringInfo(buf, " JOIN %s AS \"deltaetl:rows\""
+						 " ON %s.ctid OPERATOR(pg_catalog.=) \"deltaetl:rows\".tid",
+						 rows, alias);
+	if (rows != NULL && side->has_children)
+		appendStringInfo(buf, " AND %s.tableoid OPERATOR(pg_catalog.=) \"deltaetl:rows\".oid",
+						 alias);
+}
+
+/* What of a side is read. */
+typedef struct Extent
+{
+	bool		position;		/* also where each row of the source lies */
+	const char *rows;			/* a table of the rows to read, or NULL for
+								 * all */
+} Extent;
+
+static const Extent all_rows = {false, NULL};
+
 /*
- * The rows of a side that are in scope.  The source's columns go through an
- * alias under which they are assigned to the types of the target's, so that
- * scope sees the same types on both sides.
+ * The source's columns go through an alias under which they are assigned to
+ * the types of the target's, so that scope sees the same types on both sides.
  */
+static void
+append_source(StringInfo buf, const Mapping *mapping, Extent extent)
+{
+	const MappingColumn *columns = mapping->scope ? mapping->common : mapping->columns;
+	int			ncolumns = mapping->scope ? mapping->ncommon : mapping->ncolumns;
+
+	appendStringInfoString(buf, " FROM (SELECT ");
+	for (int i = 0; i < ncolumns; i++)
+	{
+		deltaetl_append_separator(buf, i);
+		appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s AS %s",
+						 columns[i].quoted, columns[i].quoted);
+	}
+	if (extent.position)
+		appendStringInfoString(buf, ", \"" SOURCE_ALIAS "\".tableoid AS \"deltaetl:oid\""
+							   ", \"" SOURCE_ALIAS "\".ctid AS \"deltaetl:tid\"");
+	append_relation(buf, &mapping->source, "\"" SOURCE_ALIAS "\"", extent.rows);
+	appendStringInfoString(buf, ") AS " ROW_ALIAS);
+}
+
+/* The rows of a side that are in scope, or those that a table names. */
+static void
+append_extent(StringInfo buf, const Mapping *mapping, const MappingSide *side,
+			  Extent extent)
+{
+	if (side == &mapping->source)
+		append_source(buf, mapping, extent);
+	else
+		append_relation(buf, side, ROW_ALIAS, extent.rows);
+
+	/* the line break ends a comment that the condition may end with */
+	if (mapping->scope != NULL && extent.rows == NULL)
+		appendStringInfo(buf, " WHERE (%s\n)", mapping->scope);
+}
+
 static void
 append_from(StringInfo buf, const Mapping *mapping, const MappingSide *side)
 {
-	if (side == &mapping->source)
-	{
-		const MappingColumn *columns = mapping->scope ? mapping->common : mapping->columns;
-		int			ncolumns = mapping->scope ? mapping->ncommon : mapping->ncolumns;
-
-		appendStringInfoString(buf, " FROM (SELECT ");
-		for (int i = 0; i < ncolumns; i++)
-		{
-			deltaetl_append_separator(buf, i);
-			appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s AS %s",
-							 columns[i].quoted, columns[i].quoted);
-		}
-		appendStringInfo(buf, " FROM %s AS \"" SOURCE_ALIAS "\") AS " ROW_ALIAS,
-						 side->quoted);
-	}
-	else
-		appendStringInfo(buf, " FROM %s AS " ROW_ALIAS, side->quoted);
-
-	/* the line break ends a comment that the condition may end with */
-	if (mapping->scope != NULL)
-		appendStringInfo(buf, " WHERE (%s\n)", mapping->scope);
+	append_extent(buf, mapping, side, all_rows);
 }
 
 /* "row.a AS c1, row.b AS c2, ..." */
@@ -207,8 +246,8 @@ deltaetl_append_key_match(StringInfo buf, const Mapping *mapping, const char *le
  * "a is NULL or b is NULL" for the columns of the key.  IS NULL would also be
  * true of a composite value whose columns are all NULL.
  */
-static void
-append_null_key_test(StringInfo buf, const Mapping *mapping)
+void
+deltaetl_append_null_key_test(StringInfo buf, const Mapping *mapping)
 {
 	appendStringInfoString(buf, "(");
 	for (int i = 0; i < mapping->nkeys; i++)
@@ -217,8 +256,8 @@ append_null_key_test(StringInfo buf, const Mapping *mapping)
 	appendStringInfoString(buf, ")");
 }
 
-static void
-append_key_group(StringInfo buf, const Mapping *mapping)
+void
+deltaetl_append_key_group(StringInfo buf, const Mapping *mapping)
 {
 	appendStringInfoString(buf, " GROUP BY ");
 	for (int i = 0; i < mapping->nkeys; i++)
@@ -286,11 +325,11 @@ deltaetl_census_query(const Mapping *mapping, const MappingSide *side)
 	else
 	{
 		appendStringInfoString(buf, "pg_catalog.bool_or");
-		append_null_key_test(buf, mapping);
+		deltaetl_append_null_key_test(buf, mapping);
 	}
 	appendStringInfoString(buf, " AS lacks_key");
 	append_key_rows(buf, mapping, side);
-	append_key_group(buf, mapping);
+	deltaetl_append_key_group(buf, mapping);
 	appendStringInfoString(buf, ") AS g");
 	return buf->data;
 }
@@ -322,9 +361,9 @@ deltaetl_offenders_query(const Mapping *mapping, const MappingSide *side,
 	if (!mapping->nulls_match)
 	{
 		appendStringInfoString(buf, nulls ? " WHERE " : " WHERE NOT ");
-		append_null_key_test(buf, mapping);
+		deltaetl_append_null_key_test(buf, mapping);
 	}
-	append_key_group(buf, mapping);
+	deltaetl_append_key_group(buf, mapping);
 	if (!nulls)
 		appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1");
 	if (keys_have_order(mapping))
@@ -382,43 +421,45 @@ deltaetl_hashes_query(const Mapping *mapping)
  * bare 0 is cast to bigint first, and does.
  */
 static void
-append_join_source(StringInfo buf, const Mapping *mapping)
+append_join_source(StringInfo buf, const Mapping *mapping, Extent extent)
 {
 	appendStringInfoString(buf, "(SELECT true AS present, ");
 	append_row_columns(buf, mapping, mapping->ncolumns);
-	append_from(buf, mapping, &mapping->source);
+	append_extent(buf, mapping, &mapping->source, extent);
 	appendStringInfoString(buf, " OFFSET '0') AS s");
 }
 
 static void
-append_join_target(StringInfo buf, const Mapping *mapping)
+append_join_target(StringInfo buf, const Mapping *mapping, Extent extent)
 {
 	if (mapping->by_ctid)
-		appendStringInfoString(buf, "(SELECT r.oid, r.tid, ");
+		appendStringInfoString(buf, "(SELECT true AS present, r.oid, r.tid");
 	else
-		appendStringInfoString(buf, "(SELECT NULL::pg_catalog.oid AS oid, NULL::pg_catalog.tid AS tid, ");
+		appendStringInfoString(buf, "(SELECT true AS present, NULL::pg_catalog.oid AS oid, NULL::pg_catalog.tid AS tid");
 	for (int i = 0; i < mapping->ncolumns; i++)
 		if (deltaetl_is_guarded(mapping, i))
-			appendStringInfo(buf, "r.c%d, ", i + 1);
-	append_hash(buf, mapping, "r");
-	appendStringInfoString(buf, " AS hash FROM (SELECT ");
+			appendStringInfo(buf, ", r.c%d", i + 1);
+	if (extent.rows == NULL)
+	{
+		appendStringInfoString(buf, ", ");
+		append_hash(buf, mapping, "r");
+		appendStringInfoString(buf, " AS hash");
+	}
+	appendStringInfoString(buf, " FROM (SELECT ");
 	if (mapping->by_ctid)
 		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
 							   ROW_ALIAS ".ctid AS tid, ");
 	append_row_columns(buf, mapping, mapping->ncolumns);
-	append_from(buf, mapping, &mapping->target);
+	append_extent(buf, mapping, &mapping->target, extent);
 	appendStringInfoString(buf, ") AS r OFFSET '0') AS t");
 }
 
-/*
- * The delta by one join of both sides on the key (JOIN_*): pairs whose row
- * hashes differ, rows of the source without a partner and, if asked for,
- * rows of the target without one.
- */
-char *
-deltaetl_join_query(const Mapping *mapping, bool with_deletes)
+/* What the join returns (JOIN_*), and of which pairs. */
+static StringInfo
+join_query(const Mapping *mapping, const char *join, Extent source,
+		   Extent target)
 {
-	StringInfo	buf = new_query("SELECT s.present, t.hash IS NOT NULL, t.oid, t.tid");
+	StringInfo	buf = new_query("SELECT s.present, t.present, t.oid, t.tid");
 
 	for (int i = 0; i < mapping->nkeys; i++)
 		appendStringInfo(buf, ", CASE WHEN s.present THEN s.c%d ELSE t.c%d END",
@@ -430,15 +471,64 @@ deltaetl_join_query(const Mapping *mapping, bool with_deletes)
 			appendStringInfo(buf, ", t.c%d", i + 1);
 
 	appendStringInfoString(buf, " FROM ");
-	append_join_source(buf, mapping);
-	appendStringInfoString(buf, with_deletes ? " FULL JOIN " : " LEFT JOIN ");
-	append_join_target(buf, mapping);
+	append_join_source(buf, mapping, source);
+	appendStringInfo(buf, " %s JOIN ", join);
+	append_join_target(buf, mapping, target);
 	appendStringInfoString(buf, " ON ");
 	deltaetl_append_key_match(buf, mapping, "s", "t", false);
+	return buf;
+}
 
-	appendStringInfo(buf, " WHERE s.present IS NULL OR t.hash IS NULL OR %s.deltaetl_differs(t.hash, ",
+/*
+ * The delta by one join of both sides on the key: pairs whose row hashes
+ * differ, rows of the source without a partner and, if asked for, rows of the
+ * target without one.
+ */
+char *
+deltaetl_join_query(const Mapping *mapping, bool with_deletes)
+{
+	StringInfo	buf = join_query(mapping, with_deletes ? "FULL" : "LEFT",
+								 all_rows, all_rows);
+
+	appendStringInfo(buf, " WHERE s.present IS NULL OR t.present IS NULL OR %s.deltaetl_differs(t.hash, ",
 					 mapping->schema);
 	append_hash(buf, mapping, "s");
 	appendStringInfoString(buf, ")");
+	return buf->data;
+}
+
+/*
+ * The same of rows that have been found to differ, which two tables of rows
+ * name; of all rows of the source if it has none that does not.  A full join
+ * even if rows of the target are of no interest: it cannot become a nested
+ * loop, however wrong the planner is about how many rows a position finds.
+ */
+char *
+deltaetl_lone_rows_query(const Mapping *mapping, bool whole_source)
+{
+	Extent		source = {false, whole_source ? NULL : SOURCE_ROWS};
+	Extent		target = {false, TARGET_ROWS};
+
+	return join_query(mapping, "FULL", source, target)->data;
+}
+
+/* Position and row hash of every row of a side that is in scope. */
+char *
+deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side)
+{
+	StringInfo	buf = new_query("SELECT r.oid, r.tid, ");
+	Extent		extent = {true, NULL};
+
+	append_hash(buf, mapping, "r");
+	appendStringInfoString(buf, " FROM (SELECT ");
+	if (side == &mapping->source)
+		appendStringInfoString(buf, ROW_ALIAS ".\"deltaetl:oid\" AS oid, "
+							   ROW_ALIAS ".\"deltaetl:tid\" AS tid, ");
+	else
+		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
+							   ROW_ALIAS ".ctid AS tid, ");
+	append_row_columns(buf, mapping, mapping->ncolumns);
+	append_extent(buf, mapping, side, extent);
+	appendStringInfoString(buf, ") AS r");
 	return buf->data;
 }

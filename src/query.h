@@ -18,6 +18,15 @@
  */
 #define SOURCE_ALIAS "deltaetl:source"
 
+/* Tables of positions of rows that only one side has. */
+#define SOURCE_ROWS "deltaetl_source_rows"
+#define TARGET_ROWS "deltaetl_target_rows"
+
+/* Columns of the fingerprints query. */
+#define FINGERPRINT_TABLEOID 0
+#define FINGERPRINT_CTID 1
+#define FINGERPRINT_HASH 2
+
 /* Columns of the census query. */
 #define CENSUS_ROWS 0
 #define CENSUS_DUPLICATE_KEYS 1
@@ -39,6 +48,9 @@ extern void deltaetl_append_columns(StringInfo buf, const char *alias,
 extern void deltaetl_append_key_match(StringInfo buf, const Mapping *mapping,
 									  const char *left, const char *right,
 									  bool right_is_relation);
+extern void deltaetl_append_key_group(StringInfo buf, const Mapping *mapping);
+extern void deltaetl_append_null_key_test(StringInfo buf,
+										  const Mapping *mapping);
 extern void deltaetl_append_object(StringInfo buf, const Mapping *mapping,
 								   const char *alias, bool alias_is_relation,
 								   int ncolumns);

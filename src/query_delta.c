@@ -25,7 +25,7 @@ append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
 		return;
 	}
 	appendStringInfoString(buf, "t.ctid OPERATOR(pg_catalog.=) d.tid");
-	if (mapping->has_children)
+	if (mapping->target.has_children)
 		appendStringInfoString(buf, " AND t.tableoid OPERATOR(pg_catalog.=) d.oid");
 }
 
@@ -94,6 +94,36 @@ deltaetl_diff_query(const Mapping *mapping, DeltaAction action)
 		appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
 		append_target_match(buf, mapping, mapping->by_ctid);
 	}
+	return buf->data;
+}
+
+/*
+ * Whether a key of the source is there twice among the rows that differ, or
+ * lacks a value: one row if so.
+ */
+char *
+deltaetl_doubtful_keys_query(const Mapping *mapping)
+{
+	StringInfo	buf = makeStringInfo();
+	const char *separator = "";
+
+	appendStringInfoString(buf, "SELECT FROM (");
+	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
+	{
+		appendStringInfo(buf, "%sSELECT ", separator);
+		deltaetl_append_columns(buf, "d", mapping->nkeys);
+		appendStringInfo(buf, " FROM %s AS d", deltaetl_delta_name(action));
+		separator = " UNION ALL ";
+	}
+	appendStringInfoString(buf, ") AS r");
+	deltaetl_append_key_group(buf, mapping);
+	appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1");
+	if (!mapping->nulls_match)
+	{
+		appendStringInfoString(buf, " OR pg_catalog.bool_or");
+		deltaetl_append_null_key_test(buf, mapping);
+	}
+	appendStringInfoString(buf, " LIMIT 1");
 	return buf->data;
 }
 

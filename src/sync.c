@@ -191,11 +191,11 @@ next_run_id(FunctionCallInfo fcinfo)
 static Delta *
 detect_and_guard(const SyncOptions *options, const Mapping *mapping)
 {
-	Delta	   *delta = deltaetl_delta_create(mapping);
+	Delta	   *delta = deltaetl_delta_create(mapping, options->deletes);
 
 	deltaetl_census(delta, options->limit_deletes && options->deletes);
 	guard_empty_source(options, delta);
-	deltaetl_detect(delta, options->deletes);
+	deltaetl_detect(delta);
 	guard_delete_share(options, delta);
 	guard_identity(delta);
 	return delta;

@@ -64,29 +64,39 @@ my @explain = (
 	'auto_explain.log_analyze = on',
 	"work_mem = '64MB'");
 
-# Parallel workers, without any setting that forces them.
+# Parallel workers, without any setting that forces them; both ways of detection.
 my $log = log_of(
 	sub {
 		is(counts('dry_run => true', @explain), '200|2000|0|197800', 'dry run');
 	});
+foreach my $side ('staging', 'products')
+{
+	my ($plan) = grep { /FROM public\.$side / } $log =~ /(Query Text: SELECT r\.oid.*?)LOG:/sg;
+	like($plan, qr/Workers Launched: [12].*Parallel Seq Scan on $side /s,
+		"fingerprints of $side are read in parallel");
+}
+$log = log_of(
+	sub {
+		is(counts('dry_run => true', @explain, 'deltaetl.detection = join'),
+			'200|2000|0|197800', 'dry run by join');
+	});
 my ($plan) = $log =~ /(Query Text: SELECT s\.present.*?)LOG:/s;
-like($plan, qr/Workers Planned: [12]/, 'the join is planned with workers');
-like($plan, qr/Workers Launched: [12]/, 'and they are launched');
-like($plan, qr/Parallel Hash Left Join/, 'both sides are read in parallel');
+like($plan, qr/Workers Launched: [12].*Parallel Hash Left Join/s, 'the join is parallel');
 
-# The same delta whoever finds it: without workers, by merge join, by nested
-# loop, with deletes.
-for my $case (
+# The same delta whoever finds it, and how.
+foreach my $case (
 	[ 'serial', 'max_parallel_workers_per_gather = 0' ],
 	[ 'merge join', 'enable_hashjoin = off', 'max_parallel_workers_per_gather = 0' ],
 	[ 'least memory', 'work_mem = 64', 'hash_mem_multiplier = 1' ],
 	[ 'no workers left', 'max_parallel_workers = 0' ])
 {
 	my ($name, @settings) = @$case;
-	is(counts("deletes => 'delete', dry_run => true", @settings),
-		'200|2000|100|197800', "delta: $name");
+	foreach my $method ('auto', 'join')
+	{
+		is(counts("deletes => 'delete', dry_run => true", @settings, "deltaetl.detection = $method"),
+			'200|2000|100|197800', "delta: $name, $method");
+	}
 }
-
 counts("deletes => 'ignore'");
 is(counts("deletes => 'delete'"), '0|0|100|200000', 'deletes');
 is(differing_rows(), '0', 'target has the content of source');
@@ -104,7 +114,7 @@ $log = log_of(
 		is(counts("deletes => 'delete'", 'work_mem = 64'),
 			'200000|0|0|0', 'first load with least work_mem');
 	});
-like($log, qr/temporary file: path "base\/pgsql_tmp/, 'the delta was spilled');
+like($log, qr/temporary file: path "base\/pgsql_tmp/, 'fingerprints and delta were spilled');
 is(differing_rows(), '0', 'and is complete');
 $node->safe_psql('postgres', 'UPDATE staging SET price = price + 1');
 is(counts("deletes => 'delete'", 'work_mem = 64'),
