@@ -40,6 +40,26 @@ SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('staging', 'prod
 SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('staging', 'products',
 	scope => $$region = 'US'$$, exclude_columns => '{region}');
 
+-- a key that is unique in scope only: other rows that have it are not touched
+CREATE TABLE stock (id int, region text, v text);
+CREATE TABLE new_stock (LIKE stock);
+INSERT INTO stock VALUES (1, 'EU', 'a'), (1, 'US', 'us'), (2, 'EU', 'goes'), (2, 'US', 'stays');
+INSERT INTO new_stock VALUES (1, 'EU', 'A');
+SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('new_stock', 'stock',
+	key_columns => '{id}', scope => $$region = 'EU'$$, deletes => 'delete');
+SELECT * FROM stock ORDER BY id, region;
+-- and where rows can only be addressed by their key, that is refused
+CREATE ROLE deltaetl_loader;
+GRANT SELECT ON new_stock TO deltaetl_loader;
+GRANT SELECT (id, region, v), INSERT, UPDATE, DELETE ON stock TO deltaetl_loader;
+SET ROLE deltaetl_loader;
+SELECT deltaetl_sync('new_stock', 'stock',
+	key_columns => '{id}', scope => $$region = 'US'$$, deletes => 'delete', allow_empty_source => true);
+RESET ROLE;
+SELECT * FROM stock ORDER BY id, region;
+DROP TABLE stock, new_stock;
+DROP ROLE deltaetl_loader;
+
 -- it sees the target's types on both sides
 CREATE TABLE codes (code char(4) PRIMARY KEY, at date);
 CREATE TABLE new_codes (code text, at timestamp);

@@ -60,7 +60,14 @@ deltaetl_apply(const Delta *delta)
 	{
 		if (delta->count[action] == 0)
 			continue;
-		applied.count[action] = deltaetl_spi_modify(action_query(delta, action));
+		applied.count[action] = deltaetl_spi_modify(action_query(delta, action),
+													delta->mapping);
+		if (applied.count[action] > delta->count[action])
+			ereport(ERROR,
+					(errcode(ERRCODE_CARDINALITY_VIOLATION),
+					 errmsg("more rows of \"%s\" would be changed than differ",
+							delta->mapping->target.name),
+					 errdetail("Triggers of the table have given other rows the same keys.")));
 		warn_of_shortfall(delta, action, applied.count[action]);
 	}
 	deltaetl_spi_fire_triggers();

@@ -197,6 +197,20 @@ deltaetl_check_source_keys(const Mapping *mapping)
 }
 
 /*
+ * Where rows of the target are addressed by key, a key must not be that of
+ * another row out of scope.
+ */
+static void
+check_whole_target(const Mapping *mapping)
+{
+	Mapping		whole = *mapping;
+
+	whole.scope = NULL;
+	if (!deltaetl_keys_are_proven(&whole, &whole.target))
+		(void) count_and_check_rows(&whole, &whole.target);
+}
+
+/*
  * Count the rows of the source, and of the target if asked for; raise an
  * error that names up to KEYS_SHOWN keys if keys do not identify rows.  Where
  * detection is by fingerprints, those of the source are read for that, and
@@ -211,6 +225,8 @@ deltaetl_census(Delta *delta, bool count_target)
 		deltaetl_fingerprint_source(delta);
 	else
 		delta->source_rows = take_census(mapping, &mapping->source);
+	if (!mapping->by_ctid && mapping->scope != NULL)
+		check_whole_target(mapping);
 	if ((count_target && !mapping->by_fingerprint) ||
 		!deltaetl_keys_are_proven(mapping, &mapping->target))
 		delta->target_rows = take_census(mapping, &mapping->target);

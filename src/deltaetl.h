@@ -79,6 +79,7 @@ typedef struct MappingColumn
 typedef struct MappingSide
 {
 	Oid			relid;
+	char	   *schema;
 	char	   *name;			/* for messages */
 	char	   *quoted;			/* schema and name, for SQL */
 	bool		exists;			/* false for the source of a lone target */
@@ -105,8 +106,6 @@ typedef struct Mapping
 	bool		nulls_match;	/* keys may be NULL and match each other */
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
 	bool		by_fingerprint; /* and those of both sides can be read whole */
-	double		expected_rows;	/* of both sides, as far as statistics know */
-	bool		has_foreign_children;	/* whose ctid may mean nothing */
 	char	   *scope;
 } Mapping;
 
@@ -183,7 +182,7 @@ extern void deltaetl_unknown_column(Relation rel, const char *name);
 extern Relation deltaetl_open_relation(Oid relid);
 extern void deltaetl_check_source_kind(Relation rel);
 extern void deltaetl_check_target_kind(Relation rel);
-extern bool deltaetl_has_foreign_children(Relation rel);
+extern bool deltaetl_has_foreign_children(Oid relid);
 
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
@@ -197,6 +196,7 @@ extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);
 
 /* scope.c */
+extern void deltaetl_check_scope_syntax(const Mapping *mapping);
 extern void deltaetl_check_scope(const Mapping *mapping);
 
 /* lock.c */
@@ -241,7 +241,7 @@ extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
 extern void deltaetl_spi_hold_triggers(void);
-extern uint64 deltaetl_spi_modify(const char *query);
+extern uint64 deltaetl_spi_modify(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_fire_triggers(void);
 extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 								  Tuplestorestate *rows, uint64 count);
@@ -267,8 +267,7 @@ extern void deltaetl_join_detect(Delta *delta);
 extern void deltaetl_join_collect(TupleTableSlot *slot, void *arg);
 
 /* fingerprint.c */
-extern bool deltaetl_can_fingerprint(Relation source, Relation target);
-extern double deltaetl_expected_rows(Relation rel);
+extern bool deltaetl_can_fingerprint(const Mapping *mapping);
 extern void deltaetl_fingerprint_source(Delta *delta);
 extern void deltaetl_fingerprint_detect(Delta *delta);
 

@@ -128,20 +128,6 @@ encode_array(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 	deltaetl_end_counted(buf, start);
 }
 
-static void init_array(FieldEncoder *encoder, Oid element_type);
-
-/* An array whose type says nothing of its elements, as in pg_stats. */
-static void
-encode_any_array(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
-{
-	ArrayType  *array = DatumGetArrayTypeP(value);
-
-	if (encoder->element == NULL ||
-		encoder->element->type != ARR_ELEMTYPE(array))
-		init_array(encoder, ARR_ELEMTYPE(array));
-	encode_array(encoder, PointerGetDatum(array), buf);
-}
-
 static void
 encode_range_bounds(FieldEncoder *encoder, const RangeType *range,
 					EncodeBuffer *buf)
@@ -183,6 +169,37 @@ encode_multirange(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 	deltaetl_end_counted(buf, start);
 }
 
+/* Forget the parts of an encoder, to make others in the context returned. */
+static MemoryContext
+replace_parts(FieldEncoder *encoder)
+{
+	encoder->element = NULL;
+	encoder->columns = NULL;
+	encoder->ncolumns = 0;
+	if (encoder->parts == NULL)
+		encoder->parts = AllocSetContextCreate(encoder->context,
+											   "deltaetl encoder",
+											   ALLOCSET_SMALL_SIZES);
+	else
+		MemoryContextReset(encoder->parts);
+	return encoder->parts;
+}
+
+static bool
+columns_fit(const FieldEncoder *encoder, TupleDesc tupdesc)
+{
+	if (encoder->columns == NULL || encoder->ncolumns != tupdesc->natts)
+		return false;
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
+
+		if (!att->attisdropped && encoder->columns[i].type != att->atttypid)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Make the encoders of a composite's columns anew where they do not fit the
  * row type at hand: an anonymous record has another one at each call site,
@@ -191,23 +208,21 @@ encode_multirange(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 static void
 refresh_columns(FieldEncoder *encoder, TupleDesc tupdesc)
 {
-	MemoryContext context = encoder->context;
+	MemoryContext context;
+	Size		natts = Max(tupdesc->natts, 1);
 
-	if (encoder->ncolumns != tupdesc->natts)
-	{
-		encoder->columns = MemoryContextAllocZero(context,
-												  tupdesc->natts * sizeof(FieldEncoder));
-		encoder->values = MemoryContextAlloc(context,
-											 tupdesc->natts * sizeof(Datum));
-		encoder->isnull = MemoryContextAlloc(context,
-											 tupdesc->natts * sizeof(bool));
-		encoder->ncolumns = tupdesc->natts;
-	}
+	if (columns_fit(encoder, tupdesc))
+		return;
+	context = replace_parts(encoder);
+	encoder->values = MemoryContextAlloc(context, natts * sizeof(Datum));
+	encoder->isnull = MemoryContextAlloc(context, natts * sizeof(bool));
+	encoder->columns = MemoryContextAllocZero(context, natts * sizeof(FieldEncoder));
+	encoder->ncolumns = tupdesc->natts;
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
 
-		if (!att->attisdropped && encoder->columns[i].type != att->atttypid)
+		if (!att->attisdropped)
 			deltaetl_encoder_init(&encoder->columns[i], att->atttypid, context);
 	}
 }
@@ -274,29 +289,41 @@ deltaetl_encode_record(FieldEncoder *encoder, Datum record, EncodeBuffer *buf)
 }
 
 static FieldEncoder *
-make_element(FieldEncoder *encoder, Oid type)
+make_element(Oid type, MemoryContext context)
 {
 	FieldEncoder *element;
 
-	element = MemoryContextAllocZero(encoder->context, sizeof(FieldEncoder));
-	deltaetl_encoder_init(element, type, encoder->context);
+	element = MemoryContextAllocZero(context, sizeof(FieldEncoder));
+	deltaetl_encoder_init(element, type, context);
 	return element;
 }
 
 static void
-init_array(FieldEncoder *encoder, Oid element_type)
+init_array(FieldEncoder *encoder, Oid element_type, MemoryContext context)
 {
 	get_typlenbyvalalign(element_type, &encoder->typlen, &encoder->typbyval,
 						 &encoder->typalign);
-	encoder->element = make_element(encoder, element_type);
+	encoder->element = make_element(element_type, context);
+}
+
+/* An array whose type says nothing of its elements, as in pg_stats. */
+static void
+encode_any_array(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
+{
+	ArrayType  *array = DatumGetArrayTypeP(value);
+
+	if (encoder->element == NULL ||
+		encoder->element->type != ARR_ELEMTYPE(array))
+		init_array(encoder, ARR_ELEMTYPE(array), replace_parts(encoder));
+	encode_array(encoder, PointerGetDatum(array), buf);
 }
 
 static void
 init_range(FieldEncoder *encoder, Oid type)
 {
 	encoder->typcache = lookup_type_cache(type, TYPECACHE_RANGE_INFO);
-	encoder->element = make_element(encoder,
-									encoder->typcache->rngelemtype->type_id);
+	encoder->element = make_element(encoder->typcache->rngelemtype->type_id,
+									encoder->context);
 	encoder->encode = encode_range;
 }
 
@@ -304,8 +331,8 @@ static void
 init_multirange(FieldEncoder *encoder, Oid type)
 {
 	encoder->typcache = lookup_type_cache(type, TYPECACHE_MULTIRANGE_INFO);
-	encoder->element = make_element(encoder,
-									encoder->typcache->rngtype->type_id);
+	encoder->element = make_element(encoder->typcache->rngtype->type_id,
+									encoder->context);
 	encoder->encode = encode_multirange;
 }
 
@@ -322,12 +349,11 @@ deltaetl_encoder_init(FieldEncoder *encoder, Oid type, MemoryContext context)
 	check_stack_depth();
 
 	memset(encoder, 0, sizeof(FieldEncoder));
-	encoder->type = type;
 	encoder->context = context;
 
 	if (OidIsValid(element_type))
 	{
-		init_array(encoder, element_type);
+		init_array(encoder, element_type, context);
 		encoder->encode = encode_array;
 	}
 	else if (base == ANYARRAYOID)
@@ -340,4 +366,7 @@ deltaetl_encoder_init(FieldEncoder *encoder, Oid type, MemoryContext context)
 		init_multirange(encoder, base);
 	else
 		encoder->encode = deltaetl_scalar_encoder(encoder, base);
+
+	/* last, as it says that the encoder is complete */
+	encoder->type = type;
 }

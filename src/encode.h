@@ -42,7 +42,8 @@ struct FieldEncoder
 	Oid			type;			/* what the encoder was made for */
 	EncodeFunction encode;
 	FmgrInfo	function;		/* send or output function, if one is used */
-	MemoryContext context;		/* where the parts below live */
+	MemoryContext context;		/* where the encoder and its parts live */
+	MemoryContext parts;		/* where those live that may be replaced */
 	FieldEncoder *element;		/* of an array, a range or a multirange */
 	int16		typlen;			/* storage of the element */
 	bool		typbyval;

@@ -204,14 +204,21 @@ static void
 write_string(StringInfo out, const char *data, Size len)
 {
 	StringInfoData escaped;
+	char	   *string = pnstrdup(data, len);
 	const char *converted;
 	Size		size;
 
+	/* there may be millions of strings in a value, so nothing is left behind */
+	CHECK_FOR_INTERRUPTS();
 	initStringInfo(&escaped);
-	escape_json(&escaped, pnstrdup(data, len));
+	escape_json(&escaped, string);
 	size = escaped.len;
 	converted = deltaetl_to_utf8(escaped.data, &size);
 	appendBinaryStringInfo(out, converted, size);
+	if (converted != escaped.data)
+		pfree(unconstify(char *, converted));
+	pfree(escaped.data);
+	pfree(string);
 }
 
 static void
@@ -267,6 +274,7 @@ write_object(StringInfo out, JsonbIterator **it, int count)
 	{
 		appendStringInfoString(out, i > 0 ? ", " : "");
 		appendBinaryStringInfo(out, members[i].data, members[i].data_len);
+		pfree(unconstify(char *, members[i].data));
 	}
 	appendStringInfoChar(out, '}');
 }
@@ -279,6 +287,7 @@ write_array(StringInfo out, JsonbIterator **it, int count, bool is_scalar)
 	appendStringInfoString(out, is_scalar ? "" : "[");
 	for (int i = 0; i < count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		appendStringInfoString(out, i > 0 ? ", " : "");
 		(void) JsonbIteratorNext(it, &value, true);
 		write_value(out, &value);
@@ -307,9 +316,11 @@ deltaetl_encode_jsonb(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 	StringInfoData output;
 
 	initStringInfo(&output);
-	if (strings_keep_their_order())
-		JsonbToCString(&output, &jb->root, VARSIZE(jb));
-	else
+	JsonbToCString(&output, &jb->root, VARSIZE(jb));
+	if (!strings_keep_their_order() && !is_ascii(output.data, output.len))
+	{
+		resetStringInfo(&output);
 		write_container(&output, &jb->root);
+	}
 	put_counted(buf, output.data, output.len);
 }

@@ -35,6 +35,7 @@
 #include "setdiff.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/rls.h"
 
 #include "compat.h"
@@ -45,49 +46,52 @@
 /* ---------- when ---------- */
 
 static bool
-has_positions(Relation rel)
+has_positions(Oid relid)
 {
-	char		relkind = rel->rd_rel->relkind;
+	char		relkind = get_rel_relkind(relid);
 
 	return (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
 			relkind == RELKIND_PARTITIONED_TABLE) &&
-		!deltaetl_has_foreign_children(rel) &&
-		pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		check_enable_rls(RelationGetRelid(rel), InvalidOid, true) != RLS_ENABLED;
+		!deltaetl_has_foreign_children(relid) &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
 }
 
-/* Whether the rows of both sides can be read whole, and again by their ctid. */
+/*
+ * Whether the rows of both sides, which have to be locked, can be read whole,
+ * and again by their ctid.
+ */
 bool
-deltaetl_can_fingerprint(Relation source, Relation target)
+deltaetl_can_fingerprint(const Mapping *mapping)
 {
 	return deltaetl_detection != DETECT_JOIN &&
-		has_positions(source) && has_positions(target);
+		has_positions(mapping->source.relid) &&
+		has_positions(mapping->target.relid);
 }
 
 /* By the size of the table, and how dense rows were when last analyzed. */
 static double
 estimate_rows(Oid relid)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
+	Relation	rel = relation_open(relid, NoLock);
 	BlockNumber pages;
 	double		rows = 0;
 	double		visible;
 
 	if (RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind))
 		estimate_rel_size(rel, NULL, &pages, &rows, &visible);
-	relation_close(rel, AccessShareLock);
+	relation_close(rel, NoLock);
 	return rows;
 }
 
 /* A guess that is good enough to choose a number of temporary files by. */
-double
-deltaetl_expected_rows(Relation rel)
+static double
+expected_rows(const MappingSide *side)
 {
-	List	   *relids = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
 	double		rows = 0;
 	ListCell   *cell;
 
-	foreach(cell, relids)
+	foreach(cell, find_all_inheritors(side->relid, NoLock, NULL))
 		rows += estimate_rows(lfirst_oid(cell));
 	return rows;
 }
@@ -141,7 +145,8 @@ deltaetl_fingerprint_source(Delta *delta)
 	const Mapping *mapping = delta->mapping;
 
 	delta->fingerprints = deltaetl_setdiff_create(get_hash_memory_limit(),
-												  mapping->expected_rows);
+												  expected_rows(&mapping->source) +
+												  expected_rows(&mapping->target));
 	delta->source_rows = read_side(mapping, delta->fingerprints, SET_SOURCE);
 }
 

@@ -16,6 +16,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include "miscadmin.h"
 #include "nodes/supportnodes.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
@@ -190,7 +191,10 @@ encode_elements(CallSite *site, Datum value)
 	deconstruct_array(array, ARR_ELEMTYPE(array), site->typlen, site->typbyval,
 					  site->typalign, &elements, &isnull, &nelements);
 	for (int i = 0; i < nelements; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		encode_field(site->fields, elements[i], isnull[i], &site->buf);
+	}
 }
 
 /* Encode the arguments into the site's buffer.  A NULL array has no elements. */

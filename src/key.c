@@ -18,6 +18,7 @@
 
 #include "access/htup_details.h"
 #include "access/stratnum.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
@@ -248,6 +249,7 @@ equality_implies(Oid collation, Oid other)
 /*
  * Whether an index keeps two rows from having equal keys: it is over some of
  * the key's columns, and what the key calls equal the index calls equal too.
+ * An older snapshot may show rows from before the index.
  */
 static bool
 index_proves_unique(const Mapping *mapping, Relation rel, const KeyIndex *key,
@@ -255,7 +257,7 @@ index_proves_unique(const Mapping *mapping, Relation rel, const KeyIndex *key,
 {
 	int			covered = 0;
 
-	if (!key->immediate)
+	if (!key->immediate || IsolationUsesXactSnapshot())
 		return false;
 	for (int i = 0; i < mapping->nkeys; i++)
 	{
@@ -304,12 +306,13 @@ proves_unique(const Mapping *mapping, Relation rel, List *indexes,
 /*
  * Whether constraints keep NULLs out of the key.  Those of a foreign table
  * are a promise that nobody enforces, those of a parent may not be its
- * children's.
+ * children's, and an older snapshot shows rows from before a constraint.
  */
 static bool
 proves_not_null(const Mapping *mapping, Relation rel, bool is_source)
 {
-	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE || !indexes_see_all_rows(rel))
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ||
+		!indexes_see_all_rows(rel) || IsolationUsesXactSnapshot())
 		return false;
 	for (int i = 0; i < mapping->nkeys; i++)
 	{

@@ -16,19 +16,36 @@
 
 #include "catalog/pg_inherits.h"
 #include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+
+/* Lock a relation and its partitions or children. */
+static void
+lock_tree(Oid relid, LOCKMODE mode)
+{
+	LockRelationOid(relid, mode);
+	if (get_rel_relkind(relid) != '\0')
+		(void) find_all_inheritors(relid, mode, NULL);
+}
 
 /*
- * Lock the target, with its partitions or children, in the given mode and the
- * source against changes of its definition; return the mapping that holds
- * from now to the end of the transaction.
+ * Lock the target in the given mode and the source against changes of its
+ * definition; return the mapping that holds from now to the end of the
+ * transaction.
  */
 Mapping *
 deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 						  LOCKMODE target_mode)
 {
-	deltaetl_check_scope(deltaetl_resolve(request, schema));
-	LockRelationOid(request->target, target_mode);
-	(void) find_all_inheritors(request->target, target_mode, NULL);
-	LockRelationOid(request->source, AccessShareLock);
-	return deltaetl_resolve(request, schema);
+	Mapping    *mapping = deltaetl_resolve(request, schema);
+
+	deltaetl_check_scope_syntax(mapping);
+	lock_tree(request->target, target_mode);
+	lock_tree(request->source, AccessShareLock);
+
+	mapping = deltaetl_resolve(request, schema);
+	mapping->by_ctid = mapping->by_ctid &&
+		!deltaetl_has_foreign_children(request->target);
+	mapping->by_fingerprint = deltaetl_can_fingerprint(mapping);
+	deltaetl_check_scope(mapping);
+	return mapping;
 }

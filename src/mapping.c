@@ -36,8 +36,8 @@ describe_side(MappingSide *side, Relation rel)
 	side->exists = true;
 	side->has_children = rel->rd_rel->relhassubclass;
 	side->name = pstrdup(RelationGetRelationName(rel));
-	side->quoted = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-											  side->name);
+	side->schema = get_namespace_name(RelationGetNamespace(rel));
+	side->quoted = quote_qualified_identifier(side->schema, side->name);
 }
 
 /* ---------- columns ---------- */
@@ -423,7 +423,6 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 		deltaetl_check_source_kind(target);
 	deltaetl_check_readable(target);
 	describe_side(&mapping->target, target);
-	mapping->has_foreign_children = deltaetl_has_foreign_children(target);
 
 	resolve_columns(mapping, request, source, target);
 	deltaetl_check_privileges(mapping, source, target, request->privileges);
@@ -433,10 +432,6 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 			check_mandatory_columns(mapping, target);
 		deltaetl_prove_source_keys(mapping, source);
 		limit_common_columns(mapping, source, target);
-		mapping->by_fingerprint = deltaetl_can_fingerprint(source, target);
-		if (mapping->by_fingerprint)
-			mapping->expected_rows = deltaetl_expected_rows(source) +
-				deltaetl_expected_rows(target);
 		relation_close(source, AccessShareLock);
 	}
 	relation_close(target, AccessShareLock);

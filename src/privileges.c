@@ -109,6 +109,5 @@ deltaetl_check_privileges(Mapping *mapping, Relation source, Relation target,
 		check_column(mapping, i, source, target, privileges);
 	if ((privileges & ACL_DELETE) && !has_table_privilege(target, ACL_DELETE))
 		report_missing_privilege(target, ACL_DELETE, NULL);
-	mapping->by_ctid = has_table_privilege(target, ACL_SELECT) &&
-		!mapping->has_foreign_children;
+	mapping->by_ctid = has_table_privilege(target, ACL_SELECT);
 }

@@ -142,7 +142,7 @@ deltaetl_delete_query(const Mapping *mapping)
 
 /*
  * After deletes the rows to update may have moved: BEFORE triggers may have
- * written to them.  Then the key finds them.
+ * written to them.  Then the key finds them, if it finds no others.
  */
 char *
 deltaetl_update_query(const Delta *delta)
@@ -165,7 +165,9 @@ deltaetl_update_query(const Delta *delta)
 	appendStringInfo(buf, " FROM %s AS d WHERE ",
 					 deltaetl_delta_name(DELTA_UPDATE));
 	append_target_match(buf, mapping,
-						mapping->by_ctid && delta->count[DELTA_DELETE] == 0);
+						mapping->by_ctid &&
+						(delta->count[DELTA_DELETE] == 0 ||
+						 !mapping->target.keys_unique));
 	return buf->data;
 }
 

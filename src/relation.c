@@ -116,16 +116,17 @@ deltaetl_check_target_kind(Relation rel)
 	check_no_rules(rel);
 }
 
-/* Whether some rows of a relation lie on another server. */
+/*
+ * Whether some rows of a relation lie on another server.  The relation's
+ * children have to be locked.
+ */
 bool
-deltaetl_has_foreign_children(Relation rel)
+deltaetl_has_foreign_children(Oid relid)
 {
 	List	   *relids;
 	ListCell   *cell;
 
-	if (!rel->rd_rel->relhassubclass)
-		return false;
-	relids = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
+	relids = find_all_inheritors(relid, NoLock, NULL);
 	foreach(cell, relids)
 	{
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)

@@ -67,12 +67,15 @@ parse_condition(const char *scope)
 }
 
 
-static void
-check_syntax(const Mapping *mapping)
+/* Raise an error if scope is not one expression; takes no locks. */
+void
+deltaetl_check_scope_syntax(const Mapping *mapping)
 {
 	ScopeContext context = {.scope = mapping->scope};
 	ErrorContextCallback callback;
 
+	if (mapping->scope == NULL)
+		return;
 	callback.callback = scope_error_context;
 	callback.arg = &context;
 	callback.previous = error_context_stack;
@@ -98,13 +101,15 @@ check_side(const Mapping *mapping, const MappingSide *side)
 	error_context_stack = callback.previous;
 }
 
-/* Raise an error if scope is no condition on the rows of both sides. */
+/*
+ * Raise an error if scope is no condition on the rows of both sides, which
+ * have to be locked.
+ */
 void
 deltaetl_check_scope(const Mapping *mapping)
 {
 	if (mapping->scope == NULL)
 		return;
-	check_syntax(mapping);
 	check_side(mapping, &mapping->source);
 	check_side(mapping, &mapping->target);
 }

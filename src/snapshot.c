@@ -16,7 +16,6 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -24,22 +23,9 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-static bool
-is_newer(TupleTableSlot *slot, Snapshot snapshot)
-{
-	bool		isnull;
-	Datum		value = slot_getsysattr(slot, MinTransactionIdAttributeNumber,
-										&isnull);
-	TransactionId xmin = DatumGetTransactionId(value);
-
-	return TransactionIdIsNormal(xmin) &&
-		!TransactionIdIsCurrentTransactionId(xmin) &&
-		XidInMVCCSnapshot(xmin, snapshot);
-}
-
 /*
  * Count the rows of a table that one snapshot sees; raise *newer if another
- * snapshot does not see the transaction that wrote one of them.
+ * snapshot does not see one of them.
  */
 static uint64
 count_rows(Relation rel, Snapshot snapshot, Snapshot other, bool *newer)
@@ -51,7 +37,7 @@ count_rows(Relation rel, Snapshot snapshot, Snapshot other, bool *newer)
 	while (!*newer && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		*newer |= is_newer(slot, other);
+		*newer |= !table_tuple_satisfies_snapshot(rel, slot, other);
 		count++;
 	}
 	ExecDropSingleTupleTableSlot(slot);

@@ -14,9 +14,11 @@
 #include "deltaetl.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "nodes/makefuncs.h"
 #include "tcop/dest.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
@@ -78,21 +80,51 @@ deltaetl_spi_end(int nestlevel)
 	SPI_finish();
 }
 
-/* Analyze a query without running it, to find its errors; outside of a run. */
-void
-deltaetl_spi_check(const char *query, const Mapping *mapping)
+static void
+check_name(const MappingSide *side)
+{
+	RangeVar   *name;
+
+	if (!side->exists)
+		return;
+	name = makeRangeVar(side->schema, side->name, -1);
+	if (RangeVarGetRelid(name, NoLock, true) != side->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("schema \"%s\" has been renamed during the run",
+						side->schema)));
+}
+
+/*
+ * Prepare a query.  Locks keep relations from being renamed, but not their
+ * schemas; so after the names in the query have been looked up it is made
+ * sure that they still mean the relations that are locked.
+ */
+static SPIPlanPtr
+prepare(const char *query, const Mapping *mapping)
 {
 	SPIPrepareOptions options = {0};
 	ParamListInfo params = deltaetl_coercing_params(mapping);
 	SPIPlanPtr	plan;
 
-	SPI_connect();
 	options.parserSetup = params->parserSetup;
 	options.parserSetupArg = params->parserSetupArg;
+	options.cursorOptions = CURSOR_OPT_PARALLEL_OK;
 	plan = SPI_prepare_extended(query, &options);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_extended failed: %s",
 			 SPI_result_code_string(SPI_result));
+	check_name(&mapping->source);
+	check_name(&mapping->target);
+	return plan;
+}
+
+/* Analyze a query without running it, to find its errors; outside of a run. */
+void
+deltaetl_spi_check(const char *query, const Mapping *mapping)
+{
+	SPI_connect();
+	(void) prepare(query, mapping);
 	SPI_finish();
 }
 
@@ -104,6 +136,7 @@ void
 deltaetl_spi_select(const char *query, const Mapping *mapping,
 					RowCallback callback, void *arg)
 {
+	SPIPlanPtr	plan = prepare(query, mapping);
 	SPIExecuteOptions options = {0};
 	RowReceiver receiver = {0};
 	int			result;
@@ -116,13 +149,13 @@ deltaetl_spi_select(const char *query, const Mapping *mapping,
 	receiver.callback = callback;
 	receiver.arg = arg;
 
-	options.params = deltaetl_coercing_params(mapping);
 	options.read_only = true;
 	options.dest = (DestReceiver *) &receiver;
-	result = SPI_execute_extended(query, &options);
+	result = SPI_execute_plan_extended(plan, &options);
 	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_extended failed: %s",
+		elog(ERROR, "SPI_execute_plan_extended failed: %s",
 			 SPI_result_code_string(result));
+	SPI_freeplan(plan);
 }
 
 /*
@@ -156,22 +189,21 @@ deltaetl_spi_fire_triggers(void)
  * of rows it changed.
  */
 uint64
-deltaetl_spi_modify(const char *query)
+deltaetl_spi_modify(const char *query, const Mapping *mapping)
 {
-	SPIPlanPtr	plan = SPI_prepare(query, 0, NULL);
+	SPIPlanPtr	plan = prepare(query, mapping);
+	uint64		changed;
 	int			result;
 
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
-			 SPI_result_code_string(SPI_result));
 	result = SPI_execute_snapshot(plan, NULL, NULL, InvalidSnapshot,
 								  InvalidSnapshot, false, false, 0);
 	if (result != SPI_OK_INSERT && result != SPI_OK_UPDATE &&
 		result != SPI_OK_DELETE)
 		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
+	changed = SPI_processed;
 	SPI_freeplan(plan);
-	return SPI_processed;
+	return changed;
 }
 
 /* Let the queries of this run see a tuplestore as a table. */
