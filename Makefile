@@ -40,6 +40,7 @@ OBJS = \
 	src/names.o \
 	src/privileges.o \
 	src/query.o \
+	src/query_detect.o \
 	src/query_delta.o \
 	src/spi.o \
 	src/sync.o

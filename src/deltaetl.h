@@ -5,9 +5,12 @@
  *
  * Dependencies point one way:
  *
- *		sync -> lock, diff, apply -> delta, query, spi -> mapping -> key
- *		lock -> scope -> query, spi
- *		diff -> census, join -> query, spi
+ *		sync -> lock, snapshot, diff, apply
+ *		lock -> mapping, scope
+ *		mapping -> key, relation, names, privileges, coerce
+ *		diff -> census, fingerprint, join
+ *		fingerprint -> setdiff
+ *		all of these -> delta, query, spi
  *		hash -> encode
  *
  * Copyright (c) 2026, deltaetl maintainers
@@ -218,6 +221,8 @@ extern char *deltaetl_census_query(const Mapping *mapping, const MappingSide *si
 extern char *deltaetl_offenders_query(const Mapping *mapping,
 									  const MappingSide *side, bool nulls);
 extern char *deltaetl_hashes_query(const Mapping *mapping);
+
+/* query_detect.c */
 extern char *deltaetl_join_query(const Mapping *mapping, bool with_deletes);
 extern char *deltaetl_lone_rows_query(const Mapping *mapping,
 									  bool whole_source);

@@ -26,9 +26,6 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-/* The alias of a relation's rows, on both sides, where it is read. */
-#define ROW_ALIAS "\"deltaetl\""
-
 /* Of a row with columns of any name, none of which may be it. */
 #define OBJECT_ALIAS "\"deltaetl:object\""
 
@@ -53,8 +50,8 @@ deltaetl_append_columns(StringInfo buf, const char *alias, int ncolumns)
 }
 
 /* The row hash of alias.c1 .. alias.cn, within the limit of arguments. */
-static void
-append_hash(StringInfo buf, const Mapping *mapping, const char *alias)
+void
+deltaetl_append_hash(StringInfo buf, const Mapping *mapping, const char *alias)
 {
 	bool		fits = mapping->ncolumns <= MAX_HASH_ARGUMENTS;
 
@@ -78,14 +75,6 @@ append_relation(StringInfo buf, const MappingSide *side, const char *alias,
 		appendStringInfo(buf, " AND %s.tableoid OPERATOR(pg_catalog.=) \"deltaetl:rows\".oid",
 						 alias);
 }
-
-/* What of a side is read. */
-typedef struct Extent
-{
-	bool		position;		/* also where each row of the source lies */
-	const char *rows;			/* a table of the rows to read, or NULL for
-								 * all */
-} Extent;
 
 static const Extent all_rows = {false, NULL};
 
@@ -114,9 +103,9 @@ append_source(StringInfo buf, const Mapping *mapping, Extent extent)
 }
 
 /* The rows of a side that are in scope, or those that a table names. */
-static void
-append_extent(StringInfo buf, const Mapping *mapping, const MappingSide *side,
-			  Extent extent)
+void
+deltaetl_append_extent(StringInfo buf, const Mapping *mapping, const MappingSide *side,
+					   Extent extent)
 {
 	if (side == &mapping->source)
 		append_source(buf, mapping, extent);
@@ -131,12 +120,12 @@ append_extent(StringInfo buf, const Mapping *mapping, const MappingSide *side,
 static void
 append_from(StringInfo buf, const Mapping *mapping, const MappingSide *side)
 {
-	append_extent(buf, mapping, side, all_rows);
+	deltaetl_append_extent(buf, mapping, side, all_rows);
 }
 
 /* "row.a AS c1, row.b AS c2, ..." */
-static void
-append_row_columns(StringInfo buf, const Mapping *mapping, int ncolumns)
+void
+deltaetl_append_row_columns(StringInfo buf, const Mapping *mapping, int ncolumns)
 {
 	for (int i = 0; i < ncolumns; i++)
 	{
@@ -272,13 +261,13 @@ static void
 append_key_rows(StringInfo buf, const Mapping *mapping, const MappingSide *side)
 {
 	appendStringInfoString(buf, " FROM (SELECT ");
-	append_row_columns(buf, mapping, mapping->nkeys);
+	deltaetl_append_row_columns(buf, mapping, mapping->nkeys);
 	append_from(buf, mapping, side);
 	appendStringInfoString(buf, ") AS r");
 }
 
-static StringInfo
-new_query(const char *start)
+StringInfo
+deltaetl_new_query(const char *start)
 {
 	StringInfo	buf = makeStringInfo();
 
@@ -292,7 +281,7 @@ new_query(const char *start)
 char *
 deltaetl_scope_query(const Mapping *mapping, const MappingSide *side)
 {
-	StringInfo	buf = new_query("SELECT");
+	StringInfo	buf = deltaetl_new_query("SELECT");
 
 	append_from(buf, mapping, side);
 	return buf->data;
@@ -302,7 +291,7 @@ deltaetl_scope_query(const Mapping *mapping, const MappingSide *side)
 char *
 deltaetl_count_query(const Mapping *mapping, const MappingSide *side)
 {
-	StringInfo	buf = new_query("SELECT pg_catalog.count(*)");
+	StringInfo	buf = deltaetl_new_query("SELECT pg_catalog.count(*)");
 
 	append_key_rows(buf, mapping, side);
 	return buf->data;
@@ -315,10 +304,10 @@ deltaetl_count_query(const Mapping *mapping, const MappingSide *side)
 char *
 deltaetl_census_query(const Mapping *mapping, const MappingSide *side)
 {
-	StringInfo	buf = new_query("SELECT pg_catalog.sum(g.n)::pg_catalog.int8, "
-								"pg_catalog.count(*) FILTER (WHERE g.n OPERATOR(pg_catalog.>) 1 AND NOT g.lacks_key), "
-								"pg_catalog.sum(g.n) FILTER (WHERE g.lacks_key)::pg_catalog.int8 "
-								"FROM (SELECT pg_catalog.count(*) AS n, ");
+	StringInfo	buf = deltaetl_new_query("SELECT pg_catalog.sum(g.n)::pg_catalog.int8, "
+										 "pg_catalog.count(*) FILTER (WHERE g.n OPERATOR(pg_catalog.>) 1 AND NOT g.lacks_key), "
+										 "pg_catalog.sum(g.n) FILTER (WHERE g.lacks_key)::pg_catalog.int8 "
+										 "FROM (SELECT pg_catalog.count(*) AS n, ");
 
 	if (side->keys_not_null || mapping->nulls_match)
 		appendStringInfoString(buf, "false");
@@ -350,7 +339,7 @@ char *
 deltaetl_offenders_query(const Mapping *mapping, const MappingSide *side,
 						 bool nulls)
 {
-	StringInfo	buf = new_query("SELECT ");
+	StringInfo	buf = deltaetl_new_query("SELECT ");
 
 	for (int i = 0; i < mapping->nkeys; i++)
 		appendStringInfo(buf, "%s, ",
@@ -399,136 +388,14 @@ deltaetl_append_object(StringInfo buf, const Mapping *mapping, const char *alias
 char *
 deltaetl_hashes_query(const Mapping *mapping)
 {
-	StringInfo	buf = new_query("SELECT ");
+	StringInfo	buf = deltaetl_new_query("SELECT ");
 
 	deltaetl_append_object(buf, mapping, "r", false, mapping->nkeys);
 	appendStringInfoString(buf, ", ");
-	append_hash(buf, mapping, "r");
+	deltaetl_append_hash(buf, mapping, "r");
 	appendStringInfoString(buf, " FROM (SELECT ");
-	append_row_columns(buf, mapping, mapping->ncolumns);
+	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
 	append_from(buf, mapping, &mapping->target);
-	appendStringInfoString(buf, ") AS r");
-	return buf->data;
-}
-
-/* ---------- detection ---------- */
-
-/*
- * The rows of a side for the join.  OFFSET keeps the planner from pulling the
- * subquery up: hashes are computed and values assigned before the join, once
- * a row, and only what is named here is carried through it.  Written '0', it
- * is a constant from the start, which does not keep parallel workers away; a
- * bare 0 is cast to bigint first, and does.
- */
-static void
-append_join_source(StringInfo buf, const Mapping *mapping, Extent extent)
-{
-	appendStringInfoString(buf, "(SELECT true AS present, ");
-	append_row_columns(buf, mapping, mapping->ncolumns);
-	append_extent(buf, mapping, &mapping->source, extent);
-	appendStringInfoString(buf, " OFFSET '0') AS s");
-}
-
-static void
-append_join_target(StringInfo buf, const Mapping *mapping, Extent extent)
-{
-	if (mapping->by_ctid)
-		appendStringInfoString(buf, "(SELECT true AS present, r.oid, r.tid");
-	else
-		appendStringInfoString(buf, "(SELECT true AS present, NULL::pg_catalog.oid AS oid, NULL::pg_catalog.tid AS tid");
-	for (int i = 0; i < mapping->ncolumns; i++)
-		if (deltaetl_is_guarded(mapping, i))
-			appendStringInfo(buf, ", r.c%d", i + 1);
-	if (extent.rows == NULL)
-	{
-		appendStringInfoString(buf, ", ");
-		append_hash(buf, mapping, "r");
-		appendStringInfoString(buf, " AS hash");
-	}
-	appendStringInfoString(buf, " FROM (SELECT ");
-	if (mapping->by_ctid)
-		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
-							   ROW_ALIAS ".ctid AS tid, ");
-	append_row_columns(buf, mapping, mapping->ncolumns);
-	append_extent(buf, mapping, &mapping->target, extent);
-	appendStringInfoString(buf, ") AS r OFFSET '0') AS t");
-}
-
-/* What the join returns (JOIN_*), and of which pairs. */
-static StringInfo
-join_query(const Mapping *mapping, const char *join, Extent source,
-		   Extent target)
-{
-	StringInfo	buf = new_query("SELECT s.present, t.present, t.oid, t.tid");
-
-	for (int i = 0; i < mapping->nkeys; i++)
-		appendStringInfo(buf, ", CASE WHEN s.present THEN s.c%d ELSE t.c%d END",
-						 i + 1, i + 1);
-	for (int i = mapping->nkeys; i < mapping->ncolumns; i++)
-		appendStringInfo(buf, ", s.c%d", i + 1);
-	for (int i = 0; i < mapping->ncolumns; i++)
-		if (deltaetl_is_guarded(mapping, i))
-			appendStringInfo(buf, ", t.c%d", i + 1);
-
-	appendStringInfoString(buf, " FROM ");
-	append_join_source(buf, mapping, source);
-	appendStringInfo(buf, " %s JOIN ", join);
-	append_join_target(buf, mapping, target);
-	appendStringInfoString(buf, " ON ");
-	deltaetl_append_key_match(buf, mapping, "s", "t", false);
-	return buf;
-}
-
-/*
- * The delta by one join of both sides on the key: pairs whose row hashes
- * differ, rows of the source without a partner and, if asked for, rows of the
- * target without one.
- */
-char *
-deltaetl_join_query(const Mapping *mapping, bool with_deletes)
-{
-	StringInfo	buf = join_query(mapping, with_deletes ? "FULL" : "LEFT",
-								 all_rows, all_rows);
-
-	appendStringInfo(buf, " WHERE s.present IS NULL OR t.present IS NULL OR %s.deltaetl_differs(t.hash, ",
-					 mapping->schema);
-	append_hash(buf, mapping, "s");
-	appendStringInfoString(buf, ")");
-	return buf->data;
-}
-
-/*
- * The same of rows that have been found to differ, which two tables of rows
- * name; of all rows of the source if it has none that does not.  A full join
- * even if rows of the target are of no interest: it cannot become a nested
- * loop, however wrong the planner is about how many rows a position finds.
- */
-char *
-deltaetl_lone_rows_query(const Mapping *mapping, bool whole_source)
-{
-	Extent		source = {false, whole_source ? NULL : SOURCE_ROWS};
-	Extent		target = {false, TARGET_ROWS};
-
-	return join_query(mapping, "FULL", source, target)->data;
-}
-
-/* Position and row hash of every row of a side that is in scope. */
-char *
-deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side)
-{
-	StringInfo	buf = new_query("SELECT r.oid, r.tid, ");
-	Extent		extent = {true, NULL};
-
-	append_hash(buf, mapping, "r");
-	appendStringInfoString(buf, " FROM (SELECT ");
-	if (side == &mapping->source)
-		appendStringInfoString(buf, ROW_ALIAS ".\"deltaetl:oid\" AS oid, "
-							   ROW_ALIAS ".\"deltaetl:tid\" AS tid, ");
-	else
-		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
-							   ROW_ALIAS ".ctid AS tid, ");
-	append_row_columns(buf, mapping, mapping->ncolumns);
-	append_extent(buf, mapping, side, extent);
 	appendStringInfoString(buf, ") AS r");
 	return buf->data;
 }

@@ -41,7 +41,25 @@
 #define JOIN_IN_TARGET 1
 #define JOIN_DELTA_ROW 2
 
+/* The alias of a relation's rows, on both sides, where it is read. */
+#define ROW_ALIAS "\"deltaetl\""
+
+/* What of a side is read. */
+typedef struct Extent
+{
+	bool		position;		/* also where each row of the source lies */
+	const char *rows;			/* a table of the rows to read, or NULL for
+								 * all */
+} Extent;
+
 /* query.c: pieces of queries */
+extern StringInfo deltaetl_new_query(const char *start);
+extern void deltaetl_append_hash(StringInfo buf, const Mapping *mapping,
+								 const char *alias);
+extern void deltaetl_append_extent(StringInfo buf, const Mapping *mapping,
+								   const MappingSide *side, Extent extent);
+extern void deltaetl_append_row_columns(StringInfo buf, const Mapping *mapping,
+										int ncolumns);
 extern void deltaetl_append_separator(StringInfo buf, int i);
 extern void deltaetl_append_columns(StringInfo buf, const char *alias,
 									int ncolumns);
