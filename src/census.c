@@ -131,6 +131,11 @@ static void
 check_census(const Mapping *mapping, const MappingSide *side,
 			 const Census *census)
 {
+	bool		is_bad = census->null_keys > 0 || census->duplicate_keys > 0;
+
+	/* the source's faults first, also if its keys are looked at later */
+	if (is_bad && side == &mapping->target && mapping->by_fingerprint)
+		deltaetl_check_source_keys(mapping);
 	if (census->null_keys > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),

@@ -89,6 +89,7 @@ typedef struct MappingSide
 	bool		keys_unique;	/* an index proves that keys are unique */
 	bool		keys_not_null;	/* constraints prove that keys are not NULL */
 	bool		has_children;	/* rows may lie in other tables */
+	List	   *tree;			/* it and all of its children, as locked */
 } MappingSide;
 
 /*
@@ -206,6 +207,8 @@ extern void deltaetl_check_scope(const Mapping *mapping);
 extern Mapping *deltaetl_lock_and_resolve(const MappingRequest *request,
 										  const char *schema,
 										  LOCKMODE target_mode);
+
+extern void deltaetl_check_trees(const Mapping *mapping);
 
 /* snapshot.c */
 extern void deltaetl_check_snapshot(const Mapping *mapping);

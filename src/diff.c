@@ -24,6 +24,7 @@
 typedef struct KeyNames
 {
 	const Mapping *mapping;
+	uint64		count;
 	StringInfoData text;
 } KeyNames;
 
@@ -32,6 +33,8 @@ collect_key(TupleTableSlot *slot, void *arg)
 {
 	KeyNames   *keys = arg;
 
+	if (keys->count++ >= KEYS_SHOWN)
+		return;
 	if (keys->text.len > 0)
 		appendStringInfoString(&keys->text, ", ");
 	deltaetl_describe_key(&keys->text, keys->mapping, slot);
@@ -99,6 +102,7 @@ deltaetl_detect(Delta *delta)
 		deltaetl_fingerprint_detect(delta);
 	else
 		deltaetl_join_detect(delta);
+	deltaetl_check_trees(delta->mapping);
 	deltaetl_delta_register(delta);
 	if (unproven)
 		check_doubtful_keys(delta);

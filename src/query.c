@@ -323,15 +323,17 @@ deltaetl_census_query(const Mapping *mapping, const MappingSide *side)
 	return buf->data;
 }
 
-/* Whether all key columns have an order to be shown in. */
-static bool
-keys_have_order(const Mapping *mapping)
+/* Order a query whose first columns are the key by it, if it has an order. */
+void
+deltaetl_append_key_order(StringInfo buf, const Mapping *mapping)
 {
 	for (int i = 0; i < mapping->nkeys; i++)
 		if (!OidIsValid(lookup_type_cache(mapping->columns[i].type,
 										  TYPECACHE_LT_OPR)->lt_opr))
-			return false;
-	return true;
+			return;
+	appendStringInfoString(buf, " ORDER BY ");
+	for (int i = 0; i < mapping->nkeys; i++)
+		appendStringInfo(buf, "%s%d", i > 0 ? ", " : "", i + 1);
 }
 
 /* The first keys that lack a value or occur more than once, with how often. */
@@ -355,12 +357,7 @@ deltaetl_offenders_query(const Mapping *mapping, const MappingSide *side,
 	deltaetl_append_key_group(buf, mapping);
 	if (!nulls)
 		appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1");
-	if (keys_have_order(mapping))
-	{
-		appendStringInfoString(buf, " ORDER BY ");
-		for (int i = 0; i < mapping->nkeys; i++)
-			appendStringInfo(buf, "%s%d", i > 0 ? ", " : "", i + 1);
-	}
+	deltaetl_append_key_order(buf, mapping);
 	appendStringInfo(buf, " LIMIT %d", KEYS_SHOWN);
 	return buf->data;
 }

@@ -69,6 +69,7 @@ extern void deltaetl_append_key_match(StringInfo buf, const Mapping *mapping,
 extern void deltaetl_append_key_group(StringInfo buf, const Mapping *mapping);
 extern void deltaetl_append_null_key_test(StringInfo buf,
 										  const Mapping *mapping);
+extern void deltaetl_append_key_order(StringInfo buf, const Mapping *mapping);
 extern void deltaetl_append_object(StringInfo buf, const Mapping *mapping,
 								   const char *alias, bool alias_is_relation,
 								   int ncolumns);

@@ -29,7 +29,10 @@ append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
 		appendStringInfoString(buf, " AND t.tableoid OPERATOR(pg_catalog.=) d.oid");
 }
 
-/* Keys to insert that the target has already, which can only be out of scope. */
+/*
+ * Keys to insert that the target has already.  Without a LIMIT, since as a rule
+ * there are none, and a planner that hopes for a few soon would look each up.
+ */
 char *
 deltaetl_out_of_scope_query(const Mapping *mapping)
 {
@@ -40,7 +43,7 @@ deltaetl_out_of_scope_query(const Mapping *mapping)
 	appendStringInfo(buf, " FROM %s AS d JOIN %s AS t ON ",
 					 deltaetl_delta_name(DELTA_INSERT), mapping->target.quoted);
 	deltaetl_append_key_match(buf, mapping, "d", "t", true);
-	appendStringInfo(buf, " LIMIT %d", KEYS_SHOWN);
+	deltaetl_append_key_order(buf, mapping);
 	return buf->data;
 }
 

@@ -66,10 +66,13 @@ deltaetl_setdiff_create(Size memory_limit, double expected_rows)
 	SetDiff    *set = palloc0(sizeof(SetDiff));
 	double		needed = 2 * expected_rows * ROW_MEMORY / memory_limit;
 
+	/* each file has a buffer of a block */
+	double		allowed = memory_limit / (SET_SIDES * BLCKSZ);
+
 	set->context = CurrentMemoryContext;
 	set->memory_limit = memory_limit;
 	set->npartitions = pg_nextpower2_32((uint32) Max(MIN_PARTITIONS,
-													 Min(needed, MAX_PARTITIONS)));
+													 Min(Min(needed, allowed), MAX_PARTITIONS)));
 	return set;
 }
 
