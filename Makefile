@@ -51,7 +51,7 @@ SHLIB_LINK += -lcrypto
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply security parallel random
 REGRESS_OPTS = --encoding=UTF8 --no-locale
-ISOLATION = two_syncs writers timeout
+ISOLATION = two_syncs writers timeout ddl
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 	--load-extension=pgcrypto --load-extension=deltaetl
 EXTRA_CLEAN = .built-for tmp_check

@@ -96,7 +96,10 @@ deltaetl_send_as_utf8(FmgrInfo *function, Datum value)
 		return SendFunctionCall(function, value);
 
 	if (PrepareClientEncoding(wire_encoding()) < 0)
-		elog(ERROR, "no conversion between database encoding and UTF-8");
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("there is no conversion from database encoding %s to UTF-8",
+						GetDatabaseEncodingName())));
 	PG_TRY();
 	{
 		SetClientEncoding(wire_encoding());

@@ -92,7 +92,8 @@ check_name(const MappingSide *side)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("schema \"%s\" has been renamed during the run",
-						side->schema)));
+						side->schema),
+				 errhint("Try again.")));
 }
 
 /*
