@@ -21,6 +21,7 @@ OBJS = \
 	src/arguments.o \
 	src/census.o \
 	src/coerce.o \
+	src/collect.o \
 	src/delta.o \
 	src/diff.o \
 	src/encode.o \
@@ -29,7 +30,12 @@ OBJS = \
 	src/hash.o \
 	src/hashes.o \
 	src/join.o \
+	src/layout.o \
+	src/lone_rows.o \
+	src/positions.o \
+	src/runs.o \
 	src/setdiff.o \
+	src/stored_row.o \
 	src/fingerprint.o \
 	src/key.o \
 	src/scope.o \

@@ -54,6 +54,56 @@ SUPPORT deltaetl_differs_support;
 COMMENT ON FUNCTION deltaetl_differs(bytea, bytea) IS
 'whether two row hashes are distinct; the planner expects few to be';
 
+-- ---------- collect.c ----------
+
+CREATE FUNCTION deltaetl_fingerprints_add(internal, reference bytea, tableoid oid, ctid tid, VARIADIC "any")
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL SAFE COST 25;
+
+CREATE FUNCTION deltaetl_fingerprints_combine(internal, internal)
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL SAFE;
+
+CREATE FUNCTION deltaetl_fingerprints_serialize(internal)
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION deltaetl_fingerprints_deserialize(bytea, internal)
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION deltaetl_fingerprints_finish(internal)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL SAFE;
+
+CREATE AGGREGATE deltaetl_fingerprints(reference bytea, tableoid oid, ctid tid, VARIADIC "any") (
+	SFUNC = deltaetl_fingerprints_add,
+	STYPE = internal,
+	COMBINEFUNC = deltaetl_fingerprints_combine,
+	SERIALFUNC = deltaetl_fingerprints_serialize,
+	DESERIALFUNC = deltaetl_fingerprints_deserialize,
+	FINALFUNC = deltaetl_fingerprints_finish,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE deltaetl_fingerprints(bytea, oid, tid, VARIADIC "any") IS
+'part of deltaetl_sync() and deltaetl_diff(), which alone can call it';
+COMMENT ON FUNCTION deltaetl_fingerprints_add(internal, bytea, oid, tid, VARIADIC "any") IS
+'transition function of deltaetl_fingerprints()';
+COMMENT ON FUNCTION deltaetl_fingerprints_combine(internal, internal) IS
+'combine function of deltaetl_fingerprints()';
+COMMENT ON FUNCTION deltaetl_fingerprints_serialize(internal) IS
+'serialize function of deltaetl_fingerprints()';
+COMMENT ON FUNCTION deltaetl_fingerprints_deserialize(bytea, internal) IS
+'deserialize function of deltaetl_fingerprints()';
+COMMENT ON FUNCTION deltaetl_fingerprints_finish(internal) IS
+'final function of deltaetl_fingerprints()';
+
 -- ---------- hashes.c ----------
 
 CREATE FUNCTION deltaetl_hashes(

@@ -28,7 +28,7 @@ action_query(const Delta *delta, DeltaAction action)
 		case DELTA_UPDATE:
 			return deltaetl_update_query(delta);
 		default:
-			return deltaetl_insert_query(delta->mapping);
+			return deltaetl_insert_query(delta);
 	}
 }
 

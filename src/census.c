@@ -135,7 +135,7 @@ check_census(const Mapping *mapping, const MappingSide *side,
 
 	/* the source's faults first, also if its keys are looked at later */
 	if (is_bad && side == &mapping->target && mapping->by_fingerprint)
-		deltaetl_check_source_keys(mapping);
+		deltaetl_check_keys(mapping, &mapping->source);
 	if (census->null_keys > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
@@ -187,18 +187,18 @@ count_and_check_rows(const Mapping *mapping, const MappingSide *side)
 }
 
 /* Count a side's rows, and look at its keys if nothing proves them good. */
-static uint64
-take_census(const Mapping *mapping, const MappingSide *side)
+uint64
+deltaetl_take_census(const Mapping *mapping, const MappingSide *side)
 {
 	return deltaetl_keys_are_proven(mapping, side) ?
 		count_rows(mapping, side) : count_and_check_rows(mapping, side);
 }
 
-/* Raise the error that names them if keys of the source identify no row. */
+/* Raise the error that names them if keys of a side identify no row. */
 void
-deltaetl_check_source_keys(const Mapping *mapping)
+deltaetl_check_keys(const Mapping *mapping, const MappingSide *side)
 {
-	(void) count_and_check_rows(mapping, &mapping->source);
+	(void) count_and_check_rows(mapping, side);
 }
 
 /*
@@ -229,10 +229,11 @@ deltaetl_census(Delta *delta, bool count_target)
 	if (mapping->by_fingerprint)
 		deltaetl_fingerprint_source(delta);
 	else
-		delta->source_rows = take_census(mapping, &mapping->source);
+		delta->source_rows = deltaetl_take_census(mapping, &mapping->source);
 	if (!mapping->by_ctid && mapping->scope != NULL)
 		check_whole_target(mapping);
-	if ((count_target && !mapping->by_fingerprint) ||
-		!deltaetl_keys_are_proven(mapping, &mapping->target))
-		delta->target_rows = take_census(mapping, &mapping->target);
+	if (!deltaetl_fingerprints_tell_keys(delta) &&
+		((count_target && !mapping->by_fingerprint) ||
+		 !deltaetl_keys_are_proven(mapping, &mapping->target)))
+		delta->target_rows = deltaetl_take_census(mapping, &mapping->target);
 }

@@ -7,6 +7,8 @@
  * can read it under a name; so the delta takes no more than work_mem, and no
  * temporary table, which would leave dead rows in the catalogs at each run.
  *
+ * Rows are kept by value, or only by where they lie on either side.
+ *
  * Copyright (c) 2026, deltaetl maintainers
  *
  *-------------------------------------------------------------------------
@@ -15,24 +17,23 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/datum.h"
 
-static const char *const delta_names[DELTA_ACTIONS] = {
-	"deltaetl_delete", "deltaetl_update", "deltaetl_insert"
+static const char *const store_names[DELTA_STORES] = {
+	"deltaetl_delete", "deltaetl_update", "deltaetl_insert", "deltaetl_known"
 };
 
 const char *
-deltaetl_delta_name(DeltaAction action)
+deltaetl_delta_name(int store)
 {
-	return delta_names[action];
+	return store_names[store];
 }
 
 static TupleDesc
-delta_descriptor(const Mapping *mapping)
+value_descriptor(const Mapping *mapping)
 {
 	TupleDesc	desc = CreateTemplateTupleDesc(DELTA_FIRST_COLUMN + mapping->ncolumns);
 
-	TupleDescInitEntry(desc, DELTA_COLUMN_TABLEOID + 1, "oid", OIDOID, -1, 0);
-	TupleDescInitEntry(desc, DELTA_COLUMN_CTID + 1, "tid", TIDOID, -1, 0);
 	for (int i = 0; i < mapping->ncolumns; i++)
 	{
 		const MappingColumn *column = &mapping->columns[i];
@@ -43,6 +44,16 @@ delta_descriptor(const Mapping *mapping)
 		TupleDescInitEntry(desc, attnum, name, column->type, column->typmod, 0);
 		TupleDescInitEntryCollation(desc, attnum, column->collation);
 	}
+	return desc;
+}
+
+static TupleDesc
+position_descriptor(void)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(DELTA_POSITION_COLUMNS);
+
+	TupleDescInitEntry(desc, DELTA_COLUMN_SOURCE_TABLEOID + 1, "source_oid", OIDOID, -1, 0);
+	TupleDescInitEntry(desc, DELTA_COLUMN_SOURCE_CTID + 1, "source_tid", TIDOID, -1, 0);
 	return desc;
 }
 
@@ -57,29 +68,49 @@ deltaetl_delta_create(const Mapping *mapping, bool with_deletes)
 
 	delta->mapping = mapping;
 	delta->with_deletes = with_deletes;
-	delta->desc = delta_descriptor(mapping);
+	delta->by_position = mapping->by_fingerprint;
+	delta->desc = delta->by_position ? position_descriptor() : value_descriptor(mapping);
+	TupleDescInitEntry(delta->desc, DELTA_COLUMN_TABLEOID + 1, "oid", OIDOID, -1, 0);
+	TupleDescInitEntry(delta->desc, DELTA_COLUMN_CTID + 1, "tid", TIDOID, -1, 0);
 	delta->changed = palloc0(mapping->ncolumns * sizeof(bool));
-	for (int i = 0; i < DELTA_ACTIONS; i++)
+	for (int i = 0; i < DELTA_STORES; i++)
 		delta->rows[i] = tuplestore_begin_heap(true, false,
-											   work_mem / DELTA_ACTIONS);
+											   work_mem / DELTA_STORES);
 	return delta;
 }
 
 /* Add a row whose values are laid out as the delta's columns are. */
 void
-deltaetl_delta_put(Delta *delta, DeltaAction action, Datum *values,
-				   bool *isnull)
+deltaetl_delta_put(Delta *delta, int store, Datum *values, bool *isnull)
 {
-	tuplestore_putvalues(delta->rows[action], delta->desc, values, isnull);
-	delta->count[action]++;
+	tuplestore_putvalues(delta->rows[store], delta->desc, values, isnull);
+	delta->count[store]++;
+}
+
+/*
+ * Note whether an update changes a guarded column, of which a joined row has
+ * both values.  By the bytes: keys that match may still differ, such as 1.0
+ * and 1.00.
+ */
+void
+deltaetl_delta_note_change(Delta *delta, int column, const TupleTableSlot *slot,
+						   int source, int target)
+{
+	Form_pg_attribute att = TupleDescAttr(slot->tts_tupleDescriptor, source);
+
+	if (slot->tts_isnull[source] != slot->tts_isnull[target] ||
+		(!slot->tts_isnull[source] &&
+		 !datum_image_eq(slot->tts_values[source], slot->tts_values[target],
+						 att->attbyval, att->attlen)))
+		delta->changed[column] = true;
 }
 
 /* Make the finished delta visible to queries. */
 void
 deltaetl_delta_register(Delta *delta)
 {
-	for (int i = 0; i < DELTA_ACTIONS; i++)
-		deltaetl_spi_register(delta_names[i], delta->desc, delta->rows[i],
+	for (int i = 0; i < DELTA_STORES; i++)
+		deltaetl_spi_register(store_names[i], delta->desc, delta->rows[i],
 							  delta->count[i]);
 }
 
@@ -87,6 +118,6 @@ deltaetl_delta_register(Delta *delta)
 void
 deltaetl_delta_free(Delta *delta)
 {
-	for (int i = 0; i < DELTA_ACTIONS; i++)
+	for (int i = 0; i < DELTA_STORES; i++)
 		tuplestore_end(delta->rows[i]);
 }

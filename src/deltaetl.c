@@ -17,6 +17,7 @@ int			deltaetl_detection = DETECT_AUTO;
 
 static const struct config_enum_entry detection_options[] = {
 	{"auto", DETECT_AUTO, false},
+	{"encoded", DETECT_ENCODED, false},
 	{"join", DETECT_JOIN, false},
 	{NULL, 0, false}
 };
@@ -27,7 +28,7 @@ _PG_init(void)
 {
 	DefineCustomEnumVariable("deltaetl.detection",
 							 "How deltaetl finds the rows that differ.",
-							 "For developers: both ways find the same.",
+							 "For developers: all ways find the same.",
 							 &deltaetl_detection,
 							 DETECT_AUTO, detection_options,
 							 PGC_USERSET,

@@ -9,7 +9,8 @@
  *		lock -> mapping, scope
  *		mapping -> key, relation, names, privileges, coerce
  *		diff -> census, fingerprint, join
- *		fingerprint -> setdiff
+ *		fingerprint -> layout, collect, positions, lone_rows
+ *		collect, positions -> setdiff, runs, stored_row
  *		all of these -> delta, query, spi
  *		hash -> encode
  *
@@ -110,6 +111,7 @@ typedef struct Mapping
 	bool		nulls_match;	/* keys may be NULL and match each other */
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
 	bool		by_fingerprint; /* and those of both sides can be read whole */
+	bool		target_moves;	/* a trigger may write to rows before us */
 	char	   *scope;
 } Mapping;
 
@@ -124,28 +126,43 @@ typedef enum DeltaAction
 
 #define DELTA_ACTIONS (DELTA_INSERT + 1)
 
-/* Columns of a delta row that come before those of the mapping. */
+/* Rows of the source that are not to be inserted, where the others are. */
+#define DELTA_KNOWN DELTA_ACTIONS
+#define DELTA_STORES (DELTA_KNOWN + 1)
+
+/* Columns of a delta row: where the target's row is; then ... */
 #define DELTA_COLUMN_TABLEOID 0
 #define DELTA_COLUMN_CTID 1
+
+/* ... either those of the mapping, ... */
 #define DELTA_FIRST_COLUMN 2
+
+/* ... or where the source's row is. */
+#define DELTA_COLUMN_SOURCE_TABLEOID 2
+#define DELTA_COLUMN_SOURCE_CTID 3
+#define DELTA_POSITION_COLUMNS 4
 
 /*
  * The rows to delete, update and insert, each in a tuplestore that SQL sees
  * as a table (see deltaetl_delta_name()) with columns oid and tid, which name
- * the target's row, and c1 .. cn, the mapping's columns with the source's
- * values in the target's types.  Of a row to delete only the key is set, to
- * the target's.  However a delta is detected, this is what comes out.
+ * the target's row, and either c1 .. cn, the mapping's columns with the
+ * source's values in the target's types, or source_oid and source_tid, which
+ * name the source's row.  Of a row to delete only the target's is named.
+ * However a delta is detected, one of these two comes out, and query_delta.c
+ * makes the same of both.
  */
 typedef struct Delta
 {
 	const Mapping *mapping;
 	bool		with_deletes;
+	bool		by_position;	/* of the source's rows */
+	bool		insert_rest;	/* all rows of the source but those known */
 	TupleDesc	desc;
-	Tuplestorestate *rows[DELTA_ACTIONS];
-	uint64		count[DELTA_ACTIONS];
+	Tuplestorestate *rows[DELTA_STORES];
+	uint64		count[DELTA_STORES];
 	uint64		source_rows;	/* in scope */
 	uint64		target_rows;	/* in scope; counted only if asked for */
-	struct SetDiff *fingerprints;	/* of the source, if detection is by them */
+	struct FingerprintRun *fingerprints;	/* if detection is by them */
 	bool	   *changed;		/* of guarded columns: does an update change
 								 * it */
 } Delta;
@@ -154,6 +171,7 @@ typedef struct Delta
 typedef enum DetectionMethod
 {
 	DETECT_AUTO,
+	DETECT_ENCODED,				/* by fingerprints, but not of stored bytes */
 	DETECT_JOIN
 } DetectionMethod;
 
@@ -187,6 +205,7 @@ extern Relation deltaetl_open_relation(Oid relid);
 extern void deltaetl_check_source_kind(Relation rel);
 extern void deltaetl_check_target_kind(Relation rel);
 extern bool deltaetl_has_foreign_children(Oid relid);
+extern bool deltaetl_may_move_rows(List *tree);
 
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
@@ -227,18 +246,21 @@ extern char *deltaetl_hashes_query(const Mapping *mapping);
 
 /* query_detect.c */
 extern char *deltaetl_join_query(const Mapping *mapping, bool with_deletes);
-extern char *deltaetl_lone_rows_query(const Mapping *mapping,
-									  bool whole_source);
+extern char *deltaetl_lone_rows_query(const Mapping *mapping);
+extern char *deltaetl_any_row_query(const MappingSide *side);
 extern char *deltaetl_fingerprints_query(const Mapping *mapping,
-										 const MappingSide *side);
+										 const MappingSide *side,
+										 const char *reference,
+										 bool keys, bool content);
 
 /* query_delta.c */
-extern char *deltaetl_out_of_scope_query(const Mapping *mapping);
-extern char *deltaetl_doubtful_keys_query(const Mapping *mapping);
-extern char *deltaetl_diff_query(const Mapping *mapping, DeltaAction action);
+extern char *deltaetl_out_of_scope_query(const Delta *delta);
+extern char *deltaetl_doubtful_keys_query(const Delta *delta);
+extern char *deltaetl_changes_query(const Delta *delta);
+extern char *deltaetl_diff_query(const Delta *delta, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping);
 extern char *deltaetl_update_query(const Delta *delta);
-extern char *deltaetl_insert_query(const Mapping *mapping);
+extern char *deltaetl_insert_query(const Delta *delta);
 
 /* spi.c */
 typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);
@@ -256,27 +278,40 @@ extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 
 /* delta.c */
 extern Delta *deltaetl_delta_create(const Mapping *mapping, bool with_deletes);
-extern void deltaetl_delta_put(Delta *delta, DeltaAction action,
-							   Datum *values, bool *isnull);
+extern void deltaetl_delta_put(Delta *delta, int store, Datum *values,
+							   bool *isnull);
+extern void deltaetl_delta_note_change(Delta *delta, int column,
+									   const TupleTableSlot *slot,
+									   int source, int target);
 extern void deltaetl_delta_register(Delta *delta);
-extern const char *deltaetl_delta_name(DeltaAction action);
+extern const char *deltaetl_delta_name(int store);
 extern void deltaetl_delta_free(Delta *delta);
 
 /* census.c */
 extern void deltaetl_census(Delta *delta, bool count_target);
 extern bool deltaetl_keys_are_proven(const Mapping *mapping,
 									 const MappingSide *side);
-extern void deltaetl_check_source_keys(const Mapping *mapping);
+extern uint64 deltaetl_take_census(const Mapping *mapping,
+								   const MappingSide *side);
+extern void deltaetl_check_keys(const Mapping *mapping,
+								const MappingSide *side);
 extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 								  TupleTableSlot *slot);
 
 /* join.c */
 extern void deltaetl_join_detect(Delta *delta);
-extern void deltaetl_join_collect(TupleTableSlot *slot, void *arg);
+extern DeltaAction deltaetl_joined_action(const TupleTableSlot *slot);
+
+/* layout.c */
+extern bool deltaetl_keys_are_canonical(const Mapping *mapping);
+extern bool deltaetl_rows_are_comparable(const Mapping *mapping);
 
 /* fingerprint.c */
+typedef struct FingerprintRun FingerprintRun;
+
 extern bool deltaetl_can_fingerprint(const Mapping *mapping);
 extern void deltaetl_fingerprint_source(Delta *delta);
+extern bool deltaetl_fingerprints_tell_keys(const Delta *delta);
 extern void deltaetl_fingerprint_detect(Delta *delta);
 
 /* diff.c */

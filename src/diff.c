@@ -57,10 +57,10 @@ check_doubtful_keys(const Delta *delta)
 
 	if (delta->count[DELTA_INSERT] + delta->count[DELTA_UPDATE] == 0)
 		return;
-	deltaetl_spi_select(deltaetl_doubtful_keys_query(delta->mapping),
+	deltaetl_spi_select(deltaetl_doubtful_keys_query(delta),
 						delta->mapping, note_row, &doubtful);
 	if (doubtful)
-		deltaetl_check_source_keys(delta->mapping);
+		deltaetl_check_keys(delta->mapping, &delta->mapping->source);
 }
 
 /*
@@ -77,11 +77,11 @@ check_known_keys(const Delta *delta)
 	if (delta->count[DELTA_INSERT] == 0)
 		return;
 	initStringInfo(&keys.text);
-	deltaetl_spi_select(deltaetl_out_of_scope_query(mapping), mapping,
+	deltaetl_spi_select(deltaetl_out_of_scope_query(delta), mapping,
 						collect_key, &keys);
 	if (keys.text.len == 0)
 		return;
-	deltaetl_check_source_keys(mapping);
+	deltaetl_check_keys(mapping, &mapping->source);
 	if (mapping->scope != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -91,11 +91,44 @@ check_known_keys(const Delta *delta)
 				 errhint("Widen the scope so that it holds for these rows of the target too.")));
 }
 
+static void
+note_changes(TupleTableSlot *slot, void *arg)
+{
+	Delta	   *delta = arg;
+	int			next = 0;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < delta->mapping->ncolumns; i++)
+	{
+		if (!deltaetl_is_guarded(delta->mapping, i))
+			continue;
+		deltaetl_delta_note_change(delta, i, slot, next, next + 1);
+		next += 2;
+	}
+}
+
+/*
+ * Fingerprints that tell keys tell that those of rows to update have not
+ * changed, but not whether identity columns have.
+ */
+static void
+find_changes(Delta *delta)
+{
+	bool		guarded = false;
+
+	for (int i = delta->mapping->nkeys; i < delta->mapping->ncolumns; i++)
+		guarded |= deltaetl_is_guarded(delta->mapping, i);
+	if (guarded && delta->count[DELTA_UPDATE] > 0)
+		deltaetl_spi_select(deltaetl_changes_query(delta), delta->mapping,
+							note_changes, delta);
+}
+
 /* Find the delta and make it visible to queries. */
 void
 deltaetl_detect(Delta *delta)
 {
-	bool		unproven = delta->fingerprints != NULL &&
+	bool		tells_keys = deltaetl_fingerprints_tell_keys(delta);
+	bool		unproven = delta->fingerprints != NULL && !tells_keys &&
 	!deltaetl_keys_are_proven(delta->mapping, &delta->mapping->source);
 
 	if (delta->fingerprints != NULL)
@@ -104,6 +137,8 @@ deltaetl_detect(Delta *delta)
 		deltaetl_join_detect(delta);
 	deltaetl_check_trees(delta->mapping);
 	deltaetl_delta_register(delta);
+	if (tells_keys)
+		find_changes(delta);
 	if (unproven)
 		check_doubtful_keys(delta);
 	if (unproven || delta->mapping->scope != NULL)
@@ -127,7 +162,7 @@ show_delta(const Delta *delta, ReturnSetInfo *rsinfo)
 
 	for (int i = 0; i < lengthof(order); i++)
 		if (delta->count[order[i]] > 0)
-			deltaetl_spi_select(deltaetl_diff_query(delta->mapping, order[i]),
+			deltaetl_spi_select(deltaetl_diff_query(delta, order[i]),
 								delta->mapping, collect_result, rsinfo);
 }
 

@@ -3,21 +3,25 @@
  * fingerprint.c
  *	  Detection by the set difference of fingerprints.
  *
- * Most rows are unchanged, and an unchanged row has the same fingerprint on
- * both sides, since it covers the key as well.  So the bulk of the work needs
- * no join, no comparison of keys and no wide rows: each side is scanned once,
- * in parallel, and of each row the first half of its row hash and its ctid
- * are kept.  Only the rows that one side lacks are read again, by their ctid,
- * and joined on the key.
+ * Each side is scanned once, in parallel, and of each row no more is kept
+ * than a fingerprint of its key, one of its content, and where it lies.  The
+ * difference of the two sets then says of each row whether it is there on
+ * both sides, alike or not, or only on one, and whether a key is there twice.
+ * No wide row is carried through a join, and unchanged rows, which as a rule
+ * are most, cost no more than that.
  *
- * Both sides have to be tables whose rows have a ctid to come back to under
- * the same snapshot.
+ * Content is, in this order:
  *
- * Keys are looked at where they could be wrong: among the rows that differ.
- * A row of the source that repeats one of the target is seen by its
- * fingerprint; one that repeats the key of another row of the source differs
- * from it, so one of the two is a row to insert or to update, and its key is
- * there twice among those, or is one of a row of the target that is unchanged.
+ *	- the bytes of the row as they are stored, where both sides have the same
+ *	  columns in the same places; nothing is taken apart then.  Rows whose
+ *	  bytes differ are compared once more by their values;
+ *	- the encoding of the columns.
+ *
+ * Where equal keys may have different bytes, fingerprints cover whole rows,
+ * and those that only one side has are joined on the key by SQL.
+ *
+ * Both sides have to be tables whose rows have a position to come back to
+ * under the same snapshot.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -27,21 +31,32 @@
 
 #include "access/relation.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
-#include "catalog/pg_type.h"
+#include "collect.h"
+#include "lone_rows.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
+#include "positions.h"
 #include "query.h"
-#include "setdiff.h"
 #include "utils/acl.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 
 #include "compat.h"
 
-/* What passing a row from a worker to the leader costs, where it is narrow. */
-#define NARROW_TUPLE_COST "0.02"
+/* Where fewer rows are known than new, the known ones are noted. */
+#define MIN_NEW_SHARE 2
+
+struct FingerprintRun
+{
+	Collection *collection;
+	bool		canonical_keys;
+	bool		by_bytes;
+	bool		load;			/* the target is empty */
+	bool		note_known;		/* and not rows to insert */
+	PositionLists *positions;
+	LoneRows   *lone;
+	Delta	   *delta;
+};
 
 /* ---------- when ---------- */
 
@@ -59,14 +74,16 @@ has_positions(Oid relid)
 
 /*
  * Whether the rows of both sides, which have to be locked, can be read whole,
- * and again by their ctid.
+ * and again by their position.
  */
 bool
 deltaetl_can_fingerprint(const Mapping *mapping)
 {
 	return deltaetl_detection != DETECT_JOIN &&
 		has_positions(mapping->source.relid) &&
-		has_positions(mapping->target.relid);
+		has_positions(mapping->target.relid) &&
+		list_length(mapping->source.tree) + list_length(mapping->target.tree) <=
+		MAX_COLLECTED_TABLES;
 }
 
 /* By the size of the table, and how dense rows were when last analyzed. */
@@ -84,140 +101,245 @@ estimate_rows(Oid relid)
 	return rows;
 }
 
-/* A guess that is good enough to choose a number of temporary files by. */
+/* A guess that is good enough to choose a number of partitions by. */
 static double
 expected_rows(const MappingSide *side)
 {
 	double		rows = 0;
 	ListCell   *cell;
 
-	foreach(cell, find_all_inheritors(side->relid, NoLock, NULL))
+	foreach(cell, side->tree)
 		rows += estimate_rows(lfirst_oid(cell));
 	return rows;
 }
 
-/* ---------- reading fingerprints ---------- */
-
-typedef struct Reader
-{
-	SetDiff    *set;
-	SetSide		side;
-	uint64		rows;
-} Reader;
-
 static void
-collect_fingerprint(TupleTableSlot *slot, void *arg)
+note_row(TupleTableSlot *slot, void *arg)
 {
-	Reader	   *reader = arg;
-	Fingerprint row = {0};
-	bytea	   *hash;
+	*((bool *) arg) = true;
+}
 
-	slot_getallattrs(slot);
-	hash = DatumGetByteaPP(slot->tts_values[FINGERPRINT_HASH]);
-	memcpy(&row.high, VARDATA_ANY(hash), sizeof(row.high));
-	memcpy(&row.low, VARDATA_ANY(hash) + sizeof(row.high), sizeof(row.low));
-	row.tableoid = DatumGetObjectId(slot->tts_values[FINGERPRINT_TABLEOID]);
-	row.ctid = *(ItemPointer) DatumGetPointer(slot->tts_values[FINGERPRINT_CTID]);
-	deltaetl_setdiff_add(reader->set, reader->side, &row);
-	reader->rows++;
+/* Whether the target has no rows at all; with a scope that is not looked for. */
+static bool
+target_is_empty(const Mapping *mapping)
+{
+	bool		found = mapping->scope != NULL;
+
+	if (!found)
+		deltaetl_spi_select(deltaetl_any_row_query(&mapping->target), mapping,
+							note_row, &found);
+	return !found;
+}
+
+static FingerprintRun *
+begin_run(Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+	FingerprintRun *run = palloc0(sizeof(FingerprintRun));
+	CollectOptions options = {0};
+
+	run->delta = delta;
+	run->canonical_keys = mapping->nkeys <= MAX_COLLECTED_COLUMNS &&
+		deltaetl_keys_are_canonical(mapping);
+	run->load = target_is_empty(mapping);
+	run->by_bytes = run->canonical_keys && !run->load && deltaetl_detection != DETECT_ENCODED &&
+		deltaetl_rows_are_comparable(mapping);
+
+	options.tables = list_concat_copy(mapping->source.tree, mapping->target.tree);
+	options.nkeys = run->canonical_keys ? mapping->nkeys : 0;
+	options.by_bytes = run->by_bytes;
+	options.expected_rows = Max(expected_rows(&mapping->source),
+								expected_rows(&mapping->target));
+	options.memory_limit = get_hash_memory_limit();
+	run->collection = deltaetl_collection_create(&options);
+	return run;
+}
+
+/* ---------- reading ---------- */
+
+static const MappingSide *
+mapping_side(const Mapping *mapping, SetSide side)
+{
+	return side == SET_SOURCE ? &mapping->source : &mapping->target;
 }
 
 static uint64
-read_side(const Mapping *mapping, SetDiff *set, SetSide side)
+read_side(const FingerprintRun *run, SetSide side, bool content)
 {
-	Reader		reader = {set, side, 0};
-	int			nestlevel = NewGUCNestLevel();
+	const Mapping *mapping = run->delta->mapping;
+	char	   *reference = deltaetl_collection_reference(run->collection, side);
+	const char *query;
 
-	(void) set_config_option("parallel_tuple_cost", NARROW_TUPLE_COST,
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-							 0, false);
-	deltaetl_spi_select(deltaetl_fingerprints_query(mapping,
-													side == SET_SOURCE ? &mapping->source : &mapping->target),
-						mapping, collect_fingerprint, &reader);
-	AtEOXact_GUC(true, nestlevel);
-	return reader.rows;
+	query = deltaetl_fingerprints_query(mapping, mapping_side(mapping, side),
+										reference, run->canonical_keys,
+										content);
+	deltaetl_spi_select(query, mapping, NULL, NULL);
+	return deltaetl_setdiff_rows(deltaetl_collection_set(run->collection), side);
+}
+
+static bool
+assigns_values(const Mapping *mapping)
+{
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (mapping->columns[i].recast)
+			return true;
+	return false;
+}
+
+/*
+ * Where all rows are new, only the keys are of interest, and those only if
+ * they could be wrong; and whether all values can be assigned.
+ */
+static void
+read_new_rows(FingerprintRun *run)
+{
+	Delta	   *delta = run->delta;
+	const Mapping *mapping = delta->mapping;
+	bool		assigns = assigns_values(mapping);
+
+	if (run->canonical_keys &&
+		(assigns || !deltaetl_keys_are_proven(mapping, &mapping->source)))
+		delta->source_rows = read_side(run, SET_SOURCE, assigns);
+	else
+		delta->source_rows = deltaetl_take_census(mapping, &mapping->source);
+	delta->count[DELTA_INSERT] = delta->source_rows;
+	delta->insert_rest = true;
 }
 
 /* Read the source's fingerprints and count its rows. */
 void
 deltaetl_fingerprint_source(Delta *delta)
 {
-	const Mapping *mapping = delta->mapping;
+	FingerprintRun *run = delta->fingerprints = begin_run(delta);
 
-	delta->fingerprints = deltaetl_setdiff_create(get_hash_memory_limit(),
-												  expected_rows(&mapping->source) +
-												  expected_rows(&mapping->target));
-	delta->source_rows = read_side(mapping, delta->fingerprints, SET_SOURCE);
+	if (run->load)
+		read_new_rows(run);
+	else
+		delta->source_rows = read_side(run, SET_SOURCE, !run->by_bytes);
 }
 
-/* ---------- rows that differ ---------- */
-
-/* Positions of rows that only one side has, as tables for SQL to join with. */
-typedef struct LoneRows
+/* Whether fingerprints are of keys, and so tell of those that are wrong. */
+bool
+deltaetl_fingerprints_tell_keys(const Delta *delta)
 {
-	TupleDesc	desc;
-	Tuplestorestate *rows[SET_SIDES];
-	uint64		count[SET_SIDES];
-} LoneRows;
-
-static LoneRows *
-create_lone_rows(void)
-{
-	LoneRows   *lone = palloc0(sizeof(LoneRows));
-
-	lone->desc = CreateTemplateTupleDesc(2);
-	TupleDescInitEntry(lone->desc, 1, "oid", OIDOID, -1, 0);
-	TupleDescInitEntry(lone->desc, 2, "tid", TIDOID, -1, 0);
-	for (int i = 0; i < SET_SIDES; i++)
-		lone->rows[i] = tuplestore_begin_heap(true, false, work_mem / SET_SIDES);
-	return lone;
+	return delta->fingerprints != NULL && delta->fingerprints->canonical_keys;
 }
 
+/* ---------- difference ---------- */
+
+/* With keys that fingerprints tell, the difference is the delta. */
 static void
-put_lone_row(SetSide side, const Fingerprint *row, void *arg)
+take_difference(RowDifference difference, const Fingerprint *source,
+				const Fingerprint *target, void *arg)
 {
-	LoneRows   *lone = arg;
-	Datum		values[2] = {ObjectIdGetDatum(row->tableoid),
-	PointerGetDatum(&row->ctid)};
-	bool		isnull[2] = {false, false};
+	FingerprintRun *run = arg;
 
-	tuplestore_putvalues(lone->rows[side], lone->desc, values, isnull);
-	lone->count[side]++;
+	if (run->note_known && source != NULL && target != NULL)
+		deltaetl_positions_add(run->positions, DELTA_KNOWN, source, target);
+	switch (difference)
+	{
+		case ROW_SAME:
+			break;
+		case ROW_CHANGED:
+			deltaetl_positions_add(run->positions, DELTA_UPDATE, source, target);
+			break;
+		case ROW_ONLY_SOURCE:
+			if (run->note_known)
+				run->delta->count[DELTA_INSERT]++;
+			else
+				deltaetl_positions_add(run->positions, DELTA_INSERT, source, NULL);
+			break;
+		case ROW_ONLY_TARGET:
+			if (run->delta->with_deletes)
+				deltaetl_positions_add(run->positions, DELTA_DELETE, NULL, target);
+			break;
+	}
 }
 
+/* Without, it says which rows are to be matched. */
 static void
-free_lone_rows(LoneRows *lone)
+take_lone_row(RowDifference difference, const Fingerprint *source,
+			  const Fingerprint *target, void *arg)
 {
-	for (int i = 0; i < SET_SIDES; i++)
-		tuplestore_end(lone->rows[i]);
-}
+	FingerprintRun *run = arg;
 
-/* Join what one side has with what the other has, which is the delta. */
-static void
-join_lone_rows(Delta *delta, LoneRows *lone)
-{
-	bool		whole_source = lone->count[SET_SOURCE] == delta->source_rows;
-
-	if (lone->count[SET_SOURCE] == 0 &&
-		(lone->count[SET_TARGET] == 0 || !delta->with_deletes))
+	if (difference == ROW_SAME)
 		return;
-	deltaetl_spi_register(SOURCE_ROWS, lone->desc, lone->rows[SET_SOURCE],
-						  lone->count[SET_SOURCE]);
-	deltaetl_spi_register(TARGET_ROWS, lone->desc, lone->rows[SET_TARGET],
-						  lone->count[SET_TARGET]);
-	deltaetl_spi_select(deltaetl_lone_rows_query(delta->mapping, whole_source),
-						delta->mapping, deltaetl_join_collect, delta);
+	if (source != NULL)
+		deltaetl_lone_rows_add(run->lone, SET_SOURCE, source->position);
+	if (target != NULL)
+		deltaetl_lone_rows_add(run->lone, SET_TARGET, target->position);
+}
+
+/* Where all rows are new, it is only of interest whether keys are there twice. */
+static void
+ignore_difference(RowDifference difference, const Fingerprint *source,
+				  const Fingerprint *target, void *arg)
+{
+}
+
+static void
+take_all_differences(FingerprintRun *run, SetDiff *set)
+{
+	Delta	   *delta = run->delta;
+
+	if (run->canonical_keys)
+	{
+		run->note_known = delta->target_rows < delta->source_rows / MIN_NEW_SHARE;
+		delta->insert_rest = run->note_known;
+		run->positions = deltaetl_positions_create(delta, run->collection,
+												   run->by_bytes);
+		deltaetl_setdiff_finish(set, take_difference, run);
+		deltaetl_positions_finish(run->positions);
+	}
+	else
+	{
+		run->lone = deltaetl_lone_rows_create(run->collection);
+		deltaetl_setdiff_finish(set, take_lone_row, run);
+		deltaetl_lone_rows_join(run->lone, delta);
+	}
+}
+
+/*
+ * Where fingerprints have found a key twice or without a value, a census of
+ * that side names it.
+ */
+static void
+check_keys(const FingerprintRun *run, const bool *repeats, const bool *null_keys)
+{
+	const Mapping *mapping = run->delta->mapping;
+
+	for (SetSide side = SET_SOURCE; side <= SET_TARGET; side++)
+		if (repeats[side] || (null_keys[side] && !mapping->nulls_match))
+			deltaetl_check_keys(mapping, mapping_side(mapping, side));
+	if (repeats[SET_SOURCE] || repeats[SET_TARGET])
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("different rows have the same fingerprint"),
+				 errhint("Try again, fingerprints are then drawn anew.")));
 }
 
 /* Fill the delta, after deltaetl_fingerprint_source(). */
 void
 deltaetl_fingerprint_detect(Delta *delta)
 {
-	LoneRows   *lone = create_lone_rows();
+	FingerprintRun *run = delta->fingerprints;
+	SetDiff    *set = deltaetl_collection_set(run->collection);
+	bool		repeats[SET_SIDES];
+	bool		null_keys[SET_SIDES];
 
-	delta->target_rows = read_side(delta->mapping, delta->fingerprints, SET_TARGET);
-	if (!deltaetl_setdiff_finish(delta->fingerprints, put_lone_row, lone))
-		deltaetl_check_source_keys(delta->mapping);
-	join_lone_rows(delta, lone);
-	free_lone_rows(lone);
+	if (run->load)
+		deltaetl_setdiff_finish(set, ignore_difference, NULL);
+	else
+	{
+		delta->target_rows = read_side(run, SET_TARGET, !run->by_bytes);
+		take_all_differences(run, set);
+	}
+	for (SetSide side = SET_SOURCE; side <= SET_TARGET; side++)
+	{
+		repeats[side] = deltaetl_setdiff_repeats(set, side);
+		null_keys[side] = deltaetl_setdiff_null_keys(set, side);
+	}
+	deltaetl_collection_free(run->collection);
+	check_keys(run, repeats, null_keys);
 }

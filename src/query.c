@@ -62,9 +62,9 @@ deltaetl_append_hash(StringInfo buf, const Mapping *mapping, const char *alias)
 }
 
 /* The relation of a side, or those of its rows that a table of rows names. */
-static void
-append_relation(StringInfo buf, const MappingSide *side, const char *alias,
-				const char *rows)
+void
+deltaetl_append_relation(StringInfo buf, const MappingSide *side, const char *alias,
+						 const char *rows)
 {
 	appendStringInfo(buf, " FROM %s AS %s", side->quoted, alias);
 	if (rows != NULL)
@@ -98,7 +98,7 @@ append_source(StringInfo buf, const Mapping *mapping, Extent extent)
 	if (extent.position)
 		appendStringInfoString(buf, ", \"" SOURCE_ALIAS "\".tableoid AS \"deltaetl:oid\""
 							   ", \"" SOURCE_ALIAS "\".ctid AS \"deltaetl:tid\"");
-	append_relation(buf, &mapping->source, "\"" SOURCE_ALIAS "\"", extent.rows);
+	deltaetl_append_relation(buf, &mapping->source, "\"" SOURCE_ALIAS "\"", extent.rows);
 	appendStringInfoString(buf, ") AS " ROW_ALIAS);
 }
 
@@ -110,7 +110,7 @@ deltaetl_append_extent(StringInfo buf, const Mapping *mapping, const MappingSide
 	if (side == &mapping->source)
 		append_source(buf, mapping, extent);
 	else
-		append_relation(buf, side, ROW_ALIAS, extent.rows);
+		deltaetl_append_relation(buf, side, ROW_ALIAS, extent.rows);
 
 	/* the line break ends a comment that the condition may end with */
 	if (mapping->scope != NULL && extent.rows == NULL)

@@ -22,10 +22,8 @@
 #define SOURCE_ROWS "deltaetl_source_rows"
 #define TARGET_ROWS "deltaetl_target_rows"
 
-/* Columns of the fingerprints query. */
-#define FINGERPRINT_TABLEOID 0
-#define FINGERPRINT_CTID 1
-#define FINGERPRINT_HASH 2
+/* Columns of a key or a row that an aggregate takes as arguments. */
+#define MAX_COLLECTED_COLUMNS 90
 
 /* Columns of the census query. */
 #define CENSUS_ROWS 0
@@ -40,6 +38,12 @@
 #define JOIN_IN_SOURCE 0
 #define JOIN_IN_TARGET 1
 #define JOIN_DELTA_ROW 2
+
+/*
+ * Of the query that joins lone rows: after the delta's row, which names both
+ * sides' rows, the source's and the target's value of each guarded column.
+ */
+#define LONE_GUARDED (JOIN_DELTA_ROW + DELTA_POSITION_COLUMNS)
 
 /* The alias of a relation's rows, on both sides, where it is read. */
 #define ROW_ALIAS "\"deltaetl\""
@@ -56,6 +60,8 @@ typedef struct Extent
 extern StringInfo deltaetl_new_query(const char *start);
 extern void deltaetl_append_hash(StringInfo buf, const Mapping *mapping,
 								 const char *alias);
+extern void deltaetl_append_relation(StringInfo buf, const MappingSide *side,
+									 const char *alias, const char *rows);
 extern void deltaetl_append_extent(StringInfo buf, const Mapping *mapping,
 								   const MappingSide *side, Extent extent);
 extern void deltaetl_append_row_columns(StringInfo buf, const Mapping *mapping,

@@ -3,8 +3,8 @@
  * query_delta.c
  *	  The text of the queries over a delta: to show it and to write it.
  *
- * The same rules as in query.c.  In all of them d is a row of the delta and t
- * the row of the target that it is about.
+ * The same rules as in query.c.  In all of them d is a row of the delta, with
+ * columns oid, tid and c1 .. cn, and t the row of the target that it is about.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -14,6 +14,87 @@
 
 #include "query.h"
 #include "utils/builtins.h"
+
+/*
+ * Looking rows up by their position pays for as long as they are fewer than
+ * one in so many.
+ */
+#define FEW_SHARE 20
+
+/* ---------- rows of the delta ---------- */
+
+/* The source's columns in the target's types, as c1 .. cn. */
+static void
+append_source_columns(StringInfo buf, const Mapping *mapping)
+{
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		deltaetl_append_separator(buf, i);
+		appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s AS c%d",
+						 mapping->columns[i].quoted, i + 1);
+	}
+}
+
+/*
+ * The rows of the source that the delta names.  Few of them are looked up one
+ * by one: the planner cannot tell how many rows a position finds, and would
+ * rather read the table.  OFFSET keeps it from changing that.
+ */
+static void
+append_named_rows(StringInfo buf, const Delta *delta, DeltaAction action)
+{
+	const Mapping *mapping = delta->mapping;
+	const char *name = deltaetl_delta_name(action);
+	bool		few = !mapping->source.has_children &&
+	delta->count[action] < delta->source_rows / FEW_SHARE;
+
+	if (few)
+		appendStringInfo(buf, "(SELECT p.oid, p.tid, s.* FROM %s AS p CROSS JOIN LATERAL (SELECT ", name);
+	else
+		appendStringInfoString(buf, "(SELECT p.oid, p.tid, ");
+	append_source_columns(buf, mapping);
+	if (few)
+		appendStringInfo(buf, " FROM %s AS \"" SOURCE_ALIAS "\""
+						 " WHERE \"" SOURCE_ALIAS "\".ctid OPERATOR(pg_catalog.=) p.source_tid OFFSET '0') AS s)",
+						 mapping->source.quoted);
+	else
+		appendStringInfo(buf, " FROM %s AS p JOIN %s AS \"" SOURCE_ALIAS "\""
+						 " ON \"" SOURCE_ALIAS "\".ctid OPERATOR(pg_catalog.=) p.source_tid"
+						 " AND \"" SOURCE_ALIAS "\".tableoid OPERATOR(pg_catalog.=) p.source_oid)",
+						 name, mapping->source.quoted);
+}
+
+/* All rows of the source in scope but those that are known. */
+static void
+append_unknown_rows(StringInfo buf, const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+	Extent		extent = {true, NULL};
+
+	appendStringInfoString(buf, "(SELECT ");
+	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
+	deltaetl_append_extent(buf, mapping, &mapping->source, extent);
+	if (delta->count[DELTA_KNOWN] > 0)
+		appendStringInfo(buf, " %s NOT EXISTS (SELECT FROM %s AS k"
+						 " WHERE k.source_tid OPERATOR(pg_catalog.=) " ROW_ALIAS ".\"deltaetl:tid\""
+						 " AND k.source_oid OPERATOR(pg_catalog.=) " ROW_ALIAS ".\"deltaetl:oid\")",
+						 mapping->scope ? "AND" : "WHERE",
+						 deltaetl_delta_name(DELTA_KNOWN));
+	appendStringInfoChar(buf, ')');
+}
+
+/* The rows of an action, as d. */
+static void
+append_delta(StringInfo buf, const Delta *delta, DeltaAction action)
+{
+	if (!delta->by_position || action == DELTA_DELETE)
+		appendStringInfoString(buf, deltaetl_delta_name(action));
+	else if (action == DELTA_INSERT && delta->insert_rest)
+		append_unknown_rows(buf, delta);
+	else
+		append_named_rows(buf, delta, action);
+	appendStringInfoString(buf, " AS d");
+}
 
 /* Match a delta row d with the row t of the target that it is about. */
 static void
@@ -29,21 +110,83 @@ append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
 		appendStringInfoString(buf, " AND t.tableoid OPERATOR(pg_catalog.=) d.oid");
 }
 
+/* ---------- looking at the delta ---------- */
+
 /*
  * Keys to insert that the target has already.  Without a LIMIT, since as a rule
  * there are none, and a planner that hopes for a few soon would look each up.
  */
 char *
-deltaetl_out_of_scope_query(const Mapping *mapping)
+deltaetl_out_of_scope_query(const Delta *delta)
 {
+	const Mapping *mapping = delta->mapping;
 	StringInfo	buf = makeStringInfo();
 
 	appendStringInfoString(buf, "SELECT ");
 	deltaetl_append_columns(buf, "d", mapping->nkeys);
-	appendStringInfo(buf, " FROM %s AS d JOIN %s AS t ON ",
-					 deltaetl_delta_name(DELTA_INSERT), mapping->target.quoted);
+	appendStringInfoString(buf, " FROM ");
+	append_delta(buf, delta, DELTA_INSERT);
+	appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
 	deltaetl_append_key_match(buf, mapping, "d", "t", true);
 	deltaetl_append_key_order(buf, mapping);
+	return buf->data;
+}
+
+/*
+ * Whether a key of the source is there twice among the rows that differ, or
+ * lacks a value: one row if so.
+ */
+char *
+deltaetl_doubtful_keys_query(const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+	StringInfo	buf = makeStringInfo();
+	const char *separator = "";
+
+	appendStringInfoString(buf, "SELECT FROM (");
+	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
+	{
+		appendStringInfo(buf, "%sSELECT ", separator);
+		deltaetl_append_columns(buf, "d", mapping->nkeys);
+		appendStringInfoString(buf, " FROM ");
+		append_delta(buf, delta, action);
+		separator = " UNION ALL ";
+	}
+	appendStringInfoString(buf, ") AS r");
+	deltaetl_append_key_group(buf, mapping);
+	appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1");
+	if (!mapping->nulls_match)
+	{
+		appendStringInfoString(buf, " OR pg_catalog.bool_or");
+		deltaetl_append_null_key_test(buf, mapping);
+	}
+	appendStringInfoString(buf, " LIMIT 1");
+	return buf->data;
+}
+
+/*
+ * One row with the values of each guarded column, the source's and the
+ * target's, for each row to update.
+ */
+char *
+deltaetl_changes_query(const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+	StringInfo	buf = makeStringInfo();
+	const char *separator = "SELECT ";
+
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		if (!deltaetl_is_guarded(mapping, i))
+			continue;
+		appendStringInfo(buf, "%sd.c%d, t.%s", separator, i + 1,
+						 mapping->columns[i].quoted);
+		separator = ", ";
+	}
+	appendStringInfoString(buf, " FROM ");
+	append_delta(buf, delta, DELTA_UPDATE);
+	appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
+	append_target_match(buf, mapping, mapping->by_ctid);
 	return buf->data;
 }
 
@@ -68,13 +211,15 @@ append_changed_columns(StringInfo buf, const Mapping *mapping)
 
 /* The rows of one action as deltaetl_diff() returns them. */
 char *
-deltaetl_diff_query(const Mapping *mapping, DeltaAction action)
+deltaetl_diff_query(const Delta *delta, DeltaAction action)
 {
 	static const char *const names[] = {"delete", "update", "insert"};
+	const Mapping *mapping = delta->mapping;
+	bool		is_delete = action == DELTA_DELETE;
 	StringInfo	buf = makeStringInfo();
 
 	appendStringInfo(buf, "SELECT '%s'::pg_catalog.text, ", names[action]);
-	deltaetl_append_object(buf, mapping, "d", false, mapping->nkeys);
+	deltaetl_append_object(buf, mapping, is_delete ? "t" : "d", is_delete, mapping->nkeys);
 	appendStringInfoString(buf, ", ");
 	if (action == DELTA_UPDATE)
 		append_changed_columns(buf, mapping);
@@ -86,47 +231,18 @@ deltaetl_diff_query(const Mapping *mapping, DeltaAction action)
 	else
 		deltaetl_append_object(buf, mapping, "t", true, mapping->ncolumns);
 	appendStringInfoString(buf, ", ");
-	if (action == DELTA_DELETE)
+	if (is_delete)
 		appendStringInfoString(buf, "NULL::pg_catalog.jsonb");
 	else
 		deltaetl_append_object(buf, mapping, "d", false, mapping->ncolumns);
 
-	appendStringInfo(buf, " FROM %s AS d", deltaetl_delta_name(action));
+	appendStringInfoString(buf, " FROM ");
+	append_delta(buf, delta, action);
 	if (action != DELTA_INSERT)
 	{
 		appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
 		append_target_match(buf, mapping, mapping->by_ctid);
 	}
-	return buf->data;
-}
-
-/*
- * Whether a key of the source is there twice among the rows that differ, or
- * lacks a value: one row if so.
- */
-char *
-deltaetl_doubtful_keys_query(const Mapping *mapping)
-{
-	StringInfo	buf = makeStringInfo();
-	const char *separator = "";
-
-	appendStringInfoString(buf, "SELECT FROM (");
-	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
-	{
-		appendStringInfo(buf, "%sSELECT ", separator);
-		deltaetl_append_columns(buf, "d", mapping->nkeys);
-		appendStringInfo(buf, " FROM %s AS d", deltaetl_delta_name(action));
-		separator = " UNION ALL ";
-	}
-	appendStringInfoString(buf, ") AS r");
-	deltaetl_append_key_group(buf, mapping);
-	appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1");
-	if (!mapping->nulls_match)
-	{
-		appendStringInfoString(buf, " OR pg_catalog.bool_or");
-		deltaetl_append_null_key_test(buf, mapping);
-	}
-	appendStringInfoString(buf, " LIMIT 1");
 	return buf->data;
 }
 
@@ -165,19 +281,21 @@ deltaetl_update_query(const Delta *delta)
 		appendStringInfo(buf, "%s%s = d.c%d", separator, column->quoted, i + 1);
 		separator = ", ";
 	}
-	appendStringInfo(buf, " FROM %s AS d WHERE ",
-					 deltaetl_delta_name(DELTA_UPDATE));
+	appendStringInfoString(buf, " FROM ");
+	append_delta(buf, delta, DELTA_UPDATE);
+	appendStringInfoString(buf, " WHERE ");
 	append_target_match(buf, mapping,
 						mapping->by_ctid &&
 						(delta->count[DELTA_DELETE] == 0 ||
-						 !mapping->target.keys_unique));
+						 !mapping->target_moves || !mapping->target.keys_unique));
 	return buf->data;
 }
 
 /* Identity columns get the source's values too. */
 char *
-deltaetl_insert_query(const Mapping *mapping)
+deltaetl_insert_query(const Delta *delta)
 {
+	const Mapping *mapping = delta->mapping;
 	StringInfo	buf = makeStringInfo();
 	StringInfoData values;
 	const char *separator = "";
@@ -192,7 +310,7 @@ deltaetl_insert_query(const Mapping *mapping)
 		appendStringInfo(&values, "%sd.c%d", separator, i + 1);
 		separator = ", ";
 	}
-	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS d",
-					 values.data, deltaetl_delta_name(DELTA_INSERT));
+	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM ", values.data);
+	append_delta(buf, delta, DELTA_INSERT);
 	return buf->data;
 }

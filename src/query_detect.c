@@ -23,16 +23,16 @@ static const Extent all_rows = {false, NULL};
  * bare 0 is cast to bigint first, and does.
  */
 static void
-append_join_source(StringInfo buf, const Mapping *mapping, Extent extent)
+append_join_source(StringInfo buf, const Mapping *mapping)
 {
 	appendStringInfoString(buf, "(SELECT true AS present, ");
 	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
-	deltaetl_append_extent(buf, mapping, &mapping->source, extent);
+	deltaetl_append_extent(buf, mapping, &mapping->source, all_rows);
 	appendStringInfoString(buf, " OFFSET '0') AS s");
 }
 
 static void
-append_join_target(StringInfo buf, const Mapping *mapping, Extent extent)
+append_join_target(StringInfo buf, const Mapping *mapping)
 {
 	if (mapping->by_ctid)
 		appendStringInfoString(buf, "(SELECT true AS present, r.oid, r.tid");
@@ -41,25 +41,20 @@ append_join_target(StringInfo buf, const Mapping *mapping, Extent extent)
 	for (int i = 0; i < mapping->ncolumns; i++)
 		if (deltaetl_is_guarded(mapping, i))
 			appendStringInfo(buf, ", r.c%d", i + 1);
-	if (extent.rows == NULL)
-	{
-		appendStringInfoString(buf, ", ");
-		deltaetl_append_hash(buf, mapping, "r");
-		appendStringInfoString(buf, " AS hash");
-	}
-	appendStringInfoString(buf, " FROM (SELECT ");
+	appendStringInfoString(buf, ", ");
+	deltaetl_append_hash(buf, mapping, "r");
+	appendStringInfoString(buf, " AS hash FROM (SELECT ");
 	if (mapping->by_ctid)
 		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
 							   ROW_ALIAS ".ctid AS tid, ");
 	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
-	deltaetl_append_extent(buf, mapping, &mapping->target, extent);
+	deltaetl_append_extent(buf, mapping, &mapping->target, all_rows);
 	appendStringInfoString(buf, ") AS r OFFSET '0') AS t");
 }
 
 /* What the join returns (JOIN_*), and of which pairs. */
 static StringInfo
-join_query(const Mapping *mapping, const char *join, Extent source,
-		   Extent target)
+join_query(const Mapping *mapping, const char *join)
 {
 	StringInfo	buf = deltaetl_new_query("SELECT s.present, t.present, t.oid, t.tid");
 
@@ -73,9 +68,9 @@ join_query(const Mapping *mapping, const char *join, Extent source,
 			appendStringInfo(buf, ", t.c%d", i + 1);
 
 	appendStringInfoString(buf, " FROM ");
-	append_join_source(buf, mapping, source);
+	append_join_source(buf, mapping);
 	appendStringInfo(buf, " %s JOIN ", join);
-	append_join_target(buf, mapping, target);
+	append_join_target(buf, mapping);
 	appendStringInfoString(buf, " ON ");
 	deltaetl_append_key_match(buf, mapping, "s", "t", false);
 	return buf;
@@ -89,8 +84,7 @@ join_query(const Mapping *mapping, const char *join, Extent source,
 char *
 deltaetl_join_query(const Mapping *mapping, bool with_deletes)
 {
-	StringInfo	buf = join_query(mapping, with_deletes ? "FULL" : "LEFT",
-								 all_rows, all_rows);
+	StringInfo	buf = join_query(mapping, with_deletes ? "FULL" : "LEFT");
 
 	appendStringInfo(buf, " WHERE s.present IS NULL OR t.present IS NULL OR %s.deltaetl_differs(t.hash, ",
 					 mapping->schema);
@@ -99,38 +93,105 @@ deltaetl_join_query(const Mapping *mapping, bool with_deletes)
 	return buf->data;
 }
 
-/*
- * The same of rows that have been found to differ, which two tables of rows
- * name; of all rows of the source if it has none that does not.  A full join
- * even if rows of the target are of no interest: it cannot become a nested
- * loop, however wrong the planner is about how many rows a position finds.
- */
-char *
-deltaetl_lone_rows_query(const Mapping *mapping, bool whole_source)
+/* Where a row of a side lies. */
+static void
+append_position(StringInfo buf, const Mapping *mapping, const MappingSide *side,
+				const char *format)
 {
-	Extent		source = {false, whole_source ? NULL : SOURCE_ROWS};
-	Extent		target = {false, TARGET_ROWS};
+	bool		is_source = side == &mapping->source;
 
-	return join_query(mapping, "FULL", source, target)->data;
+	appendStringInfo(buf, format, is_source ? "\"deltaetl:oid\"" : "tableoid",
+					 is_source ? "\"deltaetl:tid\"" : "ctid");
 }
 
-/* Position and row hash of every row of a side that is in scope. */
-char *
-deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side)
+/* A row of a side that has been found to differ, for the join. */
+static void
+append_lone_side(StringInfo buf, const Mapping *mapping,
+				 const MappingSide *side, const char *rows, const char *alias)
 {
-	StringInfo	buf = deltaetl_new_query("SELECT r.oid, r.tid, ");
-	Extent		extent = {true, NULL};
+	Extent		extent = {true, rows};
 
-	deltaetl_append_hash(buf, mapping, "r");
-	appendStringInfoString(buf, " FROM (SELECT ");
-	if (side == &mapping->source)
-		appendStringInfoString(buf, ROW_ALIAS ".\"deltaetl:oid\" AS oid, "
-							   ROW_ALIAS ".\"deltaetl:tid\" AS tid, ");
-	else
-		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
-							   ROW_ALIAS ".ctid AS tid, ");
-	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
+	appendStringInfoString(buf, "(SELECT true AS present, ");
+	append_position(buf, mapping, side, ROW_ALIAS ".%s AS oid, " ROW_ALIAS ".%s AS tid");
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (deltaetl_is_guarded(mapping, i))
+			appendStringInfo(buf, ", " ROW_ALIAS ".%s AS c%d",
+							 mapping->columns[i].quoted, i + 1);
 	deltaetl_append_extent(buf, mapping, side, extent);
-	appendStringInfoString(buf, ") AS r");
+	appendStringInfo(buf, " OFFSET '0') AS %s", alias);
+}
+
+/*
+ * The delta by a join, on the key, of rows that have been found to differ,
+ * which two tables of rows name.  A full join even if rows of the target are
+ * of no interest: it cannot become a nested loop, however wrong the planner is
+ * about how many rows a position finds.
+ */
+char *
+deltaetl_lone_rows_query(const Mapping *mapping)
+{
+	StringInfo	buf = deltaetl_new_query("SELECT s.present, t.present, t.oid, t.tid, s.oid, s.tid");
+
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (deltaetl_is_guarded(mapping, i))
+			appendStringInfo(buf, ", s.c%d, t.c%d", i + 1, i + 1);
+	appendStringInfoString(buf, " FROM ");
+	append_lone_side(buf, mapping, &mapping->source, SOURCE_ROWS, "s");
+	appendStringInfoString(buf, " FULL JOIN ");
+	append_lone_side(buf, mapping, &mapping->target, TARGET_ROWS, "t");
+	appendStringInfoString(buf, " ON ");
+	deltaetl_append_key_match(buf, mapping, "s", "t", false);
+	return buf->data;
+}
+
+/* One row, if a side has any, whether in scope or not. */
+char *
+deltaetl_any_row_query(const MappingSide *side)
+{
+	StringInfo	buf = deltaetl_new_query("SELECT");
+
+	deltaetl_append_relation(buf, side, ROW_ALIAS, NULL);
+	appendStringInfoString(buf, " LIMIT 1");
+	return buf->data;
+}
+
+/* ", column, ..." of a range of the mapping's, as one record if there are many. */
+static void
+append_collected(StringInfo buf, const Mapping *mapping, int from, int to)
+{
+	bool		fits = to <= MAX_COLLECTED_COLUMNS;
+
+	if (from == to)
+		return;
+	appendStringInfoString(buf, fits ? ", " : ", ROW(");
+	for (int i = from; i < to; i++)
+	{
+		deltaetl_append_separator(buf, i - from);
+		appendStringInfo(buf, ROW_ALIAS ".%s", mapping->columns[i].quoted);
+	}
+	if (!fits)
+		appendStringInfoChar(buf, ')');
+}
+
+/*
+ * Collect the fingerprints of a side's rows in scope (see collect.c): of their
+ * key, if keys are told by it, and of their content, unless that is taken from
+ * the stored row or of no interest.
+ */
+char *
+deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side,
+							const char *reference, bool keys, bool content)
+{
+	StringInfo	buf = deltaetl_new_query("SELECT ");
+	Extent		extent = {true, NULL};
+	int			nkeys = keys ? mapping->nkeys : 0;
+
+	appendStringInfo(buf, "%s.deltaetl_fingerprints(%s, ", mapping->schema,
+					 reference);
+	append_position(buf, mapping, side, ROW_ALIAS ".%s, " ROW_ALIAS ".%s");
+	append_collected(buf, mapping, 0, nkeys);
+	append_collected(buf, mapping, nkeys, content ? mapping->ncolumns : nkeys);
+	appendStringInfoChar(buf, ')');
+	deltaetl_append_extent(buf, mapping, side, extent);
 	return buf->data;
 }

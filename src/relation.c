@@ -117,6 +117,29 @@ deltaetl_check_target_kind(Relation rel)
 }
 
 /*
+ * Whether a trigger of one of the tables could write to rows of it before a
+ * statement gets to them.
+ */
+bool
+deltaetl_may_move_rows(List *tree)
+{
+	ListCell   *cell;
+	bool		may = false;
+
+	foreach(cell, tree)
+	{
+		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
+		TriggerDesc *triggers = rel->trigdesc;
+
+		may |= triggers != NULL &&
+			(triggers->trig_delete_before_row || triggers->trig_delete_before_statement ||
+			 triggers->trig_update_before_statement);
+		relation_close(rel, NoLock);
+	}
+	return may;
+}
+
+/*
  * Whether some rows of a relation lie on another server.  The relation's
  * children have to be locked.
  */

@@ -35,7 +35,8 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	RowReceiver *receiver = (RowReceiver *) self;
 
-	receiver->callback(slot, receiver->arg);
+	if (receiver->callback != NULL)
+		receiver->callback(slot, receiver->arg);
 	return true;
 }
 
@@ -130,7 +131,7 @@ deltaetl_spi_check(const char *query, const Mapping *mapping)
 }
 
 /*
- * Run a query and hand each row to the callback.  Not through a cursor, so
+ * Run a query and hand each row to the callback, if there is one.  Not through a cursor, so
  * that the planner may use parallel workers.
  */
 void
@@ -187,7 +188,9 @@ deltaetl_spi_fire_triggers(void)
 
 /*
  * Run an INSERT, UPDATE or DELETE while triggers are held; returns the number
- * of rows it changed.
+ * of rows it changed.  It sees what the run has seen, and what the transaction
+ * has done since: rows of the source are where they were found, and those of
+ * the target are locked.
  */
 uint64
 deltaetl_spi_modify(const char *query, const Mapping *mapping)
@@ -196,7 +199,7 @@ deltaetl_spi_modify(const char *query, const Mapping *mapping)
 	uint64		changed;
 	int			result;
 
-	result = SPI_execute_snapshot(plan, NULL, NULL, InvalidSnapshot,
+	result = SPI_execute_snapshot(plan, NULL, NULL, GetActiveSnapshot(),
 								  InvalidSnapshot, false, false, 0);
 	if (result != SPI_OK_INSERT && result != SPI_OK_UPDATE &&
 		result != SPI_OK_DELETE)

@@ -1,0 +1,554 @@
+/*-------------------------------------------------------------------------
+ *
+ * collect.c
+ *	  Collecting the fingerprints of a relation's rows through SQL.
+ *
+ * An ordinary query reads a relation, so that the planner chooses how, and
+ * how many workers help:
+ *
+ *		SELECT deltaetl_fingerprints(reference, tableoid, ctid, key...) FROM ...
+ *
+ * The aggregate takes each row in the process that reads it, and what comes
+ * to the leader is not rows but runs of fingerprints, in bulk or in files.
+ * All processes find what they have to know in a segment of shared memory
+ * that the reference names.  The reference holds a random token, too, without
+ * which the aggregate does nothing: whoever calls it by hand has none.
+ *
+ * Fingerprints are XXH3-128 with a secret drawn for the run (libxxhash by
+ * Yann Collet, https://github.com/Cyan4973/xxHash): they are never stored, and
+ * nobody can prepare rows that collide.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "collect.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "catalog/pg_type.h"
+#include "encode.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "port/pg_bitutils.h"
+#include "storage/dsm.h"
+#include "storage/sharedfileset.h"
+#include "stored_row.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+
+#define SECRET_SIZE 192
+
+/* Target rows of a partition that let it fit into the processor's cache. */
+#define PARTITION_ROWS 8192
+#define MAX_PARTITIONS 1024
+
+/* Less than this would only make many small runs. */
+#define MIN_MEMORY ((Size) 1024 * 1024)
+
+/* A run goes to the leader as one value. */
+#define MAX_MEMORY ((Size) 256 * 1024 * 1024)
+
+/* Tell rows apart that are hashed in different ways. */
+#define BYTES_WITH_NULLS UINT64CONST(0x9E3779B97F4A7C15)
+#define TAKEN_APART UINT64CONST(0xC2B2AE3D27D4EB4F)
+
+/* What the processes of a run share. */
+typedef struct SharedCollection
+{
+	uint64		token[2];
+	int			leader;			/* process in which set is valid */
+	SetDiff    *set;
+	SharedFileSet files;
+	pg_atomic_uint32 participants;
+	Size		memory_limit;	/* of what one process collects */
+	int			npartitions;
+	int			nkeys;
+	bool		by_bytes;
+	char		secret[SECRET_SIZE];
+	int			ntables;
+	Oid			tables[FLEXIBLE_ARRAY_MEMBER];
+} SharedCollection;
+
+struct Collection
+{
+	dsm_segment *segment;
+	SharedCollection *shared;
+};
+
+/* How a query names it. */
+typedef struct Reference
+{
+	uint64		token[2];
+	dsm_handle	handle;
+	uint32		side;
+} Reference;
+
+/* ---------- leader ---------- */
+
+static int
+choose_partitions(const CollectOptions *options, Size run_limit)
+{
+	double		rows = options->expected_rows;
+	double		by_cache = rows / PARTITION_ROWS;
+
+	/* what of a partition is written at once should be worth a system call */
+	double		allowed = run_limit / (32.0 * sizeof(Fingerprint));
+
+	return pg_nextpower2_32((uint32) Max(1, Min(by_cache, Min(allowed, MAX_PARTITIONS))));
+}
+
+static void
+draw_random(void *data, Size size)
+{
+	if (!pg_strong_random(data, size))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+}
+
+/*
+ * Prepare to collect; memory is shared until deltaetl_collection_free(), or
+ * the end of the transaction if that is aborted.
+ */
+Collection *
+deltaetl_collection_create(const CollectOptions *options)
+{
+	Collection *collection = palloc(sizeof(Collection));
+	Size		size = offsetof(SharedCollection, tables) +
+	list_length(options->tables) * sizeof(Oid);
+	Size		run_limit = Max(MIN_MEMORY, Min(options->memory_limit / 4, MAX_MEMORY));
+	SharedCollection *shared;
+	ListCell   *cell;
+
+	collection->segment = dsm_create(size, 0);
+	shared = collection->shared = dsm_segment_address(collection->segment);
+	draw_random(shared->token, sizeof(shared->token));
+	draw_random(shared->secret, SECRET_SIZE);
+	SharedFileSetInit(&shared->files, collection->segment);
+	pg_atomic_init_u32(&shared->participants, 0);
+	shared->memory_limit = run_limit;
+	shared->npartitions = choose_partitions(options, run_limit);
+	shared->nkeys = options->nkeys;
+	shared->by_bytes = options->by_bytes;
+	shared->ntables = 0;
+	foreach(cell, options->tables)
+		shared->tables[shared->ntables++] = lfirst_oid(cell);
+
+	shared->leader = MyProcPid;
+	shared->set = deltaetl_setdiff_create(shared->npartitions,
+										  options->memory_limit / 2,
+										  &shared->files.fs);
+	return collection;
+}
+
+SetDiff *
+deltaetl_collection_set(const Collection *collection)
+{
+	return collection->shared->set;
+}
+
+/* The table that a row lies in. */
+Oid
+deltaetl_collection_table(const Collection *collection, RowPosition position)
+{
+	return collection->shared->tables[position_table(position)];
+}
+
+/* The aggregate's first argument, as SQL text, for reading a side. */
+char *
+deltaetl_collection_reference(const Collection *collection, SetSide side)
+{
+	Reference	reference = {0};
+	char		hex[2 * sizeof(Reference) + 1];
+
+	memcpy(reference.token, collection->shared->token, sizeof(reference.token));
+	reference.handle = dsm_segment_handle(collection->segment);
+	reference.side = side;
+	hex_encode((char *) &reference, sizeof(reference), hex);
+	hex[2 * sizeof(Reference)] = '\0';
+	return psprintf("'\\x%s'::pg_catalog.bytea", hex);
+}
+
+void
+deltaetl_collection_free(Collection *collection)
+{
+	dsm_detach(collection->segment);
+	pfree(collection);
+}
+
+/* ---------- every process ---------- */
+
+/* State of the aggregate; in the leader, once runs are handed over, no more. */
+typedef struct Collector
+{
+	SharedCollection *shared;
+	Reference	reference;
+	RunBuffer  *buffer;
+	EncodeBuffer bytes;
+	int			nfields;
+	FieldEncoder *fields;		/* of the key, and what follows it */
+	Oid			tableoid;		/* of the last row, and its number */
+	uint16		table;
+	StoredRowReader reader;
+	FieldEncoder *columns;		/* of the open relation's rows */
+	Datum	   *values;
+	bool	   *isnull;
+	uint64		rows;			/* handed over, in the leader */
+} Collector;
+
+static void
+report_bad_call(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("deltaetl_fingerprints() is not meant to be called by hand")));
+}
+
+/* Find what a reference names, in this process. */
+static SharedCollection *
+find_shared(const Reference *reference)
+{
+	dsm_segment *segment = dsm_find_mapping(reference->handle);
+	SharedCollection *shared;
+	bool		attached = false;
+
+	if (segment == NULL)
+	{
+		segment = dsm_attach(reference->handle);
+		attached = true;
+	}
+	if (segment == NULL ||
+		dsm_segment_map_length(segment) < sizeof(SharedCollection))
+		report_bad_call();
+	shared = dsm_segment_address(segment);
+	if (memcmp(shared->token, reference->token, sizeof(reference->token)) != 0)
+		report_bad_call();
+	if (attached)
+	{
+		/* a worker needs it, and its files, for as long as it lives */
+		dsm_pin_mapping(segment);
+		SharedFileSetAttach(&shared->files, segment);
+	}
+	return shared;
+}
+
+static void
+read_reference(Reference *reference, const bytea *value)
+{
+	if (VARSIZE_ANY_EXHDR(value) < sizeof(Reference))
+		report_bad_call();
+	memcpy(reference, VARDATA_ANY(value), sizeof(Reference));
+	if (reference->side >= SET_SIDES)
+		report_bad_call();
+}
+
+static void
+init_fields(Collector *collector, FunctionCallInfo fcinfo)
+{
+	collector->nfields = PG_NARGS() - 4;
+	collector->fields = palloc0(Max(collector->nfields, 1) * sizeof(FieldEncoder));
+	for (int i = 0; i < collector->nfields; i++)
+		deltaetl_encoder_init(&collector->fields[i],
+							  get_fn_expr_argtype(fcinfo->flinfo, i + 4),
+							  CurrentMemoryContext);
+	if (collector->nfields < collector->shared->nkeys)
+		report_bad_call();
+}
+
+static Collector *
+create_collector(FunctionCallInfo fcinfo, MemoryContext context)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	Collector  *collector = palloc0(sizeof(Collector));
+	SharedCollection *shared;
+
+	if (PG_ARGISNULL(1))
+		report_bad_call();
+	read_reference(&collector->reference, PG_GETARG_BYTEA_PP(1));
+	shared = collector->shared = find_shared(&collector->reference);
+	collector->buffer =
+		deltaetl_runs_create(shared->npartitions, shared->memory_limit,
+							 &shared->files.fs,
+							 pg_atomic_fetch_add_u32(&shared->participants, 1));
+	deltaetl_buffer_init(&collector->bytes, context);
+	init_fields(collector, fcinfo);
+	MemoryContextSwitchTo(oldcontext);
+	return collector;
+}
+
+/* ---------- content ---------- */
+
+static void
+init_columns(Collector *collector)
+{
+	TupleDesc	desc = RelationGetDescr(collector->reader.rel);
+	MemoryContext oldcontext = MemoryContextSwitchTo(collector->bytes.context);
+
+	collector->columns = palloc0(desc->natts * sizeof(FieldEncoder));
+	collector->values = palloc(desc->natts * sizeof(Datum));
+	collector->isnull = palloc(desc->natts * sizeof(bool));
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			deltaetl_encoder_init(&collector->columns[i],
+								  TupleDescAttr(desc, i)->atttypid,
+								  collector->bytes.context);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* A row whose bytes are not all there is to it. */
+static XXH128_hash_t
+hash_taken_apart(Collector *collector, HeapTuple tuple)
+{
+	TupleDesc	desc = RelationGetDescr(collector->reader.rel);
+	XXH128_hash_t hash;
+
+	if (collector->columns == NULL)
+		init_columns(collector);
+	heap_deform_tuple(tuple, desc, collector->values, collector->isnull);
+	deltaetl_buffer_reset(&collector->bytes);
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			encode_field(&collector->columns[i], collector->values[i],
+						 collector->isnull[i], &collector->bytes);
+	hash = XXH3_128bits_withSecret(collector->bytes.data, collector->bytes.len,
+								   collector->shared->secret, SECRET_SIZE);
+	hash.low64 ^= TAKEN_APART;
+	return hash;
+}
+
+/*
+ * The bytes of a row after what is there for its visibility: where the data
+ * start, which values are NULL, and the data.
+ */
+static XXH128_hash_t
+hash_stored_row(Collector *collector, ItemPointer tid)
+{
+	const Size	skipped = offsetof(HeapTupleHeaderData, t_hoff);
+	HeapTuple	tuple;
+	XXH128_hash_t hash;
+
+	tuple = deltaetl_read_row(&collector->reader,
+							  ItemPointerGetBlockNumberNoCheck(tid),
+							  ItemPointerGetOffsetNumberNoCheck(tid));
+	if (unlikely(!deltaetl_is_complete(tuple, RelationGetDescr(collector->reader.rel))))
+		return hash_taken_apart(collector, tuple);
+	hash = XXH3_128bits_withSecret((char *) tuple->t_data + skipped,
+								   tuple->t_len - skipped,
+								   collector->shared->secret, SECRET_SIZE);
+	if (HeapTupleHasNulls(tuple))
+		hash.low64 ^= BYTES_WITH_NULLS;
+	return hash;
+}
+
+/* Arguments of the aggregate from one number of field to another. */
+static XXH128_hash_t
+hash_fields(Collector *collector, FunctionCallInfo fcinfo, int from, int to)
+{
+	deltaetl_buffer_reset(&collector->bytes);
+	for (int i = from; i < to; i++)
+		encode_field(&collector->fields[i], fcinfo->args[i + 4].value,
+					 fcinfo->args[i + 4].isnull, &collector->bytes);
+	return XXH3_128bits_withSecret(collector->bytes.data, collector->bytes.len,
+								   collector->shared->secret, SECRET_SIZE);
+}
+
+/* ---------- a row ---------- */
+
+static void
+enter_table(Collector *collector, Oid tableoid)
+{
+	const SharedCollection *shared = collector->shared;
+
+	if (shared->by_bytes)
+	{
+		deltaetl_reader_open(&collector->reader, tableoid);
+		collector->columns = NULL;
+	}
+	for (int i = 0; i < shared->ntables; i++)
+	{
+		if (shared->tables[i] != tableoid)
+			continue;
+		collector->table = i;
+		collector->tableoid = tableoid;
+		return;
+	}
+	elog(ERROR, "table with OID %u is not among those of the run", tableoid);
+}
+
+static void
+set_key(Collector *collector, FunctionCallInfo fcinfo, Fingerprint *row)
+{
+	int			nkeys = collector->shared->nkeys;
+	XXH128_hash_t hash = hash_fields(collector, fcinfo, 0, nkeys);
+
+	row->key = hash.low64;
+	row->key_more = (uint32) hash.high64;
+	for (int i = 0; i < nkeys; i++)
+		collector->buffer->null_keys |= fcinfo->args[i + 4].isnull;
+}
+
+/* Where the key has no canonical bytes, the content identifies the row. */
+static void
+set_content(Collector *collector, FunctionCallInfo fcinfo, ItemPointer tid,
+			Fingerprint *row)
+{
+	int			nkeys = collector->shared->nkeys;
+	XXH128_hash_t hash = collector->shared->by_bytes ?
+	hash_stored_row(collector, tid) :
+	hash_fields(collector, fcinfo, nkeys, collector->nfields);
+
+	row->content = hash.low64;
+	row->content_more = (uint32) hash.high64;
+	if (nkeys == 0)
+	{
+		row->key = hash.high64;
+		row->key_more = (uint32) hash.low64;
+	}
+}
+
+static void
+add_row(Collector *collector, FunctionCallInfo fcinfo, Oid tableoid,
+		ItemPointer tid)
+{
+	Fingerprint row;
+
+	if (tableoid != collector->tableoid)
+		enter_table(collector, tableoid);
+	if (collector->shared->nkeys > 0)
+		set_key(collector, fcinfo, &row);
+	set_content(collector, fcinfo, tid, &row);
+	row.position = row_position(collector->table,
+								ItemPointerGetBlockNumberNoCheck(tid),
+								ItemPointerGetOffsetNumberNoCheck(tid));
+	deltaetl_runs_add(collector->buffer, &row);
+}
+
+/* ---------- handing over ---------- */
+
+static bytea *
+pack(Collector *collector)
+{
+	deltaetl_reader_close(&collector->reader);
+	collector->tableoid = InvalidOid;
+	return deltaetl_runs_pack(collector->buffer);
+}
+
+/* Give packed runs to the set, which is the leader's. */
+static void
+hand_over(SharedCollection *shared, SetSide side, const char *packed)
+{
+	if (shared->leader != MyProcPid)
+		report_bad_call();
+	deltaetl_setdiff_take(shared->set, side, packed);
+}
+
+static MemoryContext
+aggregate_context(FunctionCallInfo fcinfo)
+{
+	MemoryContext context;
+
+	if (AggCheckCallContext(fcinfo, &context) != AGG_CONTEXT_AGGREGATE)
+		report_bad_call();
+	return context;
+}
+
+/* ---------- SQL functions ---------- */
+
+PG_FUNCTION_INFO_V1(deltaetl_fingerprints_add);
+PG_FUNCTION_INFO_V1(deltaetl_fingerprints_combine);
+PG_FUNCTION_INFO_V1(deltaetl_fingerprints_serialize);
+PG_FUNCTION_INFO_V1(deltaetl_fingerprints_deserialize);
+PG_FUNCTION_INFO_V1(deltaetl_fingerprints_finish);
+
+/*
+ * deltaetl_fingerprints_add(internal, reference bytea, tableoid oid, ctid tid,
+ *							 VARIADIC "any") returns internal
+ *
+ * Take a row: where it lies, the columns of its key and, unless it is its
+ * bytes that count, the others.
+ */
+Datum
+deltaetl_fingerprints_add(PG_FUNCTION_ARGS)
+{
+	Collector  *collector;
+
+	if (likely(!PG_ARGISNULL(0)))
+		collector = (Collector *) PG_GETARG_POINTER(0);
+	else
+		collector = create_collector(fcinfo, aggregate_context(fcinfo));
+	if (unlikely(PG_ARGISNULL(2) || PG_ARGISNULL(3) || collector->buffer == NULL))
+		report_bad_call();
+	add_row(collector, fcinfo, PG_GETARG_OID(2),
+			(ItemPointer) PG_GETARG_POINTER(3));
+	PG_RETURN_POINTER(collector);
+}
+
+/* deltaetl_fingerprints_combine(internal, internal) returns internal */
+Datum
+deltaetl_fingerprints_combine(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = aggregate_context(fcinfo);
+	Collector  *sum = PG_ARGISNULL(0) ? NULL : (Collector *) PG_GETARG_POINTER(0);
+
+	if (sum == NULL)
+		sum = MemoryContextAllocZero(context, sizeof(Collector));
+	if (!PG_ARGISNULL(1))
+		sum->rows += ((Collector *) PG_GETARG_POINTER(1))->rows;
+	PG_RETURN_POINTER(sum);
+}
+
+/* deltaetl_fingerprints_serialize(internal) returns bytea */
+Datum
+deltaetl_fingerprints_serialize(PG_FUNCTION_ARGS)
+{
+	Collector  *collector = (Collector *) PG_GETARG_POINTER(0);
+	bytea	   *packed;
+
+	(void) aggregate_context(fcinfo);
+	packed = pack(collector);
+
+	/* the reference goes in front, in the room that is left for it */
+	memcpy(VARDATA(packed), &collector->reference, sizeof(Reference));
+	PG_RETURN_BYTEA_P(packed);
+}
+
+/* deltaetl_fingerprints_deserialize(bytea, internal) returns internal */
+Datum
+deltaetl_fingerprints_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *packed = PG_GETARG_BYTEA_PP(0);
+	Collector  *collector = palloc0(sizeof(Collector));
+	PackedRuns	header;
+
+	(void) aggregate_context(fcinfo);
+	read_reference(&collector->reference, packed);
+	memcpy(&header, VARDATA_ANY(packed) + PACKED_PREFIX, sizeof(header));
+	collector->rows = header.rows;
+	hand_over(find_shared(&collector->reference), collector->reference.side,
+			  VARDATA_ANY(packed) + PACKED_PREFIX);
+	PG_RETURN_POINTER(collector);
+}
+
+/* deltaetl_fingerprints_finish(internal) returns bigint, the rows taken */
+Datum
+deltaetl_fingerprints_finish(PG_FUNCTION_ARGS)
+{
+	Collector  *collector;
+
+	(void) aggregate_context(fcinfo);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_INT64(0);
+	collector = (Collector *) PG_GETARG_POINTER(0);
+	if (collector->buffer != NULL)
+	{
+		collector->rows = collector->buffer->rows;
+		hand_over(collector->shared, collector->reference.side,
+				  VARDATA(pack(collector)) + PACKED_PREFIX);
+		collector->buffer = NULL;
+	}
+	PG_RETURN_INT64((int64) collector->rows);
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * collect.h
+ *	  Collecting the fingerprints of a relation's rows through SQL.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DELTAETL_COLLECT_H
+#define DELTAETL_COLLECT_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "setdiff.h"
+
+/* What the fingerprints of a run are made of. */
+typedef struct CollectOptions
+{
+	List	   *tables;			/* OIDs of all tables that rows may lie in */
+	int			nkeys;			/* columns of the key among what is collected;
+								 * 0: keys have no canonical bytes */
+	bool		by_bytes;		/* content is the bytes of the stored row */
+	double		expected_rows;	/* of the larger side */
+	Size		memory_limit;	/* in bytes, of one process */
+} CollectOptions;
+
+typedef struct Collection Collection;
+
+#define MAX_COLLECTED_TABLES (PG_UINT16_MAX + 1)
+
+extern Collection *deltaetl_collection_create(const CollectOptions *options);
+extern SetDiff *deltaetl_collection_set(const Collection *collection);
+extern Oid	deltaetl_collection_table(const Collection *collection,
+									  RowPosition position);
+extern char *deltaetl_collection_reference(const Collection *collection,
+										   SetSide side);
+extern void deltaetl_collection_free(Collection *collection);
+
+#endif							/* DELTAETL_COLLECT_H */

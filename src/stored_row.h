@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * stored_row.h
+ *	  Rows as they are stored in the pages of heap tables.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DELTAETL_STORED_ROW_H
+#define DELTAETL_STORED_ROW_H
+
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "setdiff.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+
+/*
+ * Reads rows of which a snapshot in use has shown that they are there.  It
+ * keeps the last relation open and the last page pinned.
+ */
+typedef struct StoredRowReader
+{
+	Relation	rel;
+	Buffer		buffer;
+	BlockNumber block;
+	BlockNumber nblocks;
+	HeapTupleData tuple;
+} StoredRowReader;
+
+extern void deltaetl_reader_open(StoredRowReader *reader, Oid relid);
+extern void deltaetl_reader_turn(StoredRowReader *reader, BlockNumber block);
+extern void deltaetl_reader_close(StoredRowReader *reader);
+
+/* The row at a position of the open relation; valid until the next call. */
+static inline HeapTuple
+deltaetl_read_row(StoredRowReader *reader, BlockNumber block, OffsetNumber offset)
+{
+	Page		page;
+	ItemId		item;
+
+	if (block != reader->block)
+		deltaetl_reader_turn(reader, block);
+	page = BufferGetPage(reader->buffer);
+	if (unlikely(offset == InvalidOffsetNumber || offset > PageGetMaxOffsetNumber(page)))
+		elog(ERROR, "there is no row (%u,%u)", block, offset);
+	item = PageGetItemId(page, offset);
+	if (unlikely(!ItemIdIsNormal(item)))
+		elog(ERROR, "there is no row at (%u,%u)", block, offset);
+	reader->tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+	reader->tuple.t_len = ItemIdGetLength(item);
+	return &reader->tuple;
+}
+
+/*
+ * Whether the bytes of a row say all: none is stored elsewhere, and none left
+ * out because the column is younger than the row.
+ */
+static inline bool
+deltaetl_is_complete(HeapTuple tuple, TupleDesc desc)
+{
+	return !HeapTupleHasExternal(tuple) &&
+		HeapTupleHeaderGetNatts(tuple->t_data) == desc->natts;
+}
+
+extern bool deltaetl_same_layout(Oid relid, Oid other);
+
+#endif							/* DELTAETL_STORED_ROW_H */
