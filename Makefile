@@ -24,6 +24,7 @@ OBJS = \
 	src/collect.o \
 	src/delta.o \
 	src/diff.o \
+	src/direct.o \
 	src/encode.o \
 	src/encode_text.o \
 	src/encode_scalar.o \

@@ -49,6 +49,15 @@ warn_of_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
 				 errdetail("A trigger or a row security policy of the table kept the others from it.")));
 }
 
+static uint64
+apply_action(const Delta *delta, DeltaAction action)
+{
+	if (!deltaetl_can_apply_directly(delta, action))
+		return deltaetl_spi_modify(action_query(delta, action), delta->mapping);
+	return action == DELTA_UPDATE ? deltaetl_direct_update(delta) :
+		deltaetl_direct_insert(delta);
+}
+
 /* Apply the delta; returns how many rows were really changed. */
 AppliedCounts
 deltaetl_apply(const Delta *delta)
@@ -60,8 +69,7 @@ deltaetl_apply(const Delta *delta)
 	{
 		if (delta->count[action] == 0)
 			continue;
-		applied.count[action] = deltaetl_spi_modify(action_query(delta, action),
-													delta->mapping);
+		applied.count[action] = apply_action(delta, action);
 		if (applied.count[action] > delta->count[action])
 			ereport(ERROR,
 					(errcode(ERRCODE_CARDINALITY_VIOLATION),

@@ -11,6 +11,7 @@
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collect, positions, lone_rows
  *		collect, positions -> setdiff, runs, stored_row
+ *		apply -> direct
  *		all of these -> delta, query, spi
  *		hash -> encode
  *
@@ -115,6 +116,8 @@ typedef struct Mapping
 	char	   *scope;
 } Mapping;
 
+extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
+
 /* ---------- delta ---------- */
 
 typedef enum DeltaAction
@@ -167,6 +170,14 @@ typedef struct Delta
 								 * it */
 } Delta;
 
+/* Whether an update sets a column. */
+static inline bool
+deltaetl_is_written(const Delta *delta, int column)
+{
+	return !delta->mapping->columns[column].generated &&
+		(!deltaetl_is_guarded(delta->mapping, column) || delta->changed[column]);
+}
+
 /* How the delta is detected; a setting for developers. */
 typedef enum DetectionMethod
 {
@@ -210,7 +221,6 @@ extern bool deltaetl_may_move_rows(List *tree);
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
 								 const char *schema);
-extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
 
 /* privileges.c */
 extern void deltaetl_check_readable(Relation rel);
@@ -261,6 +271,7 @@ extern char *deltaetl_diff_query(const Delta *delta, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping);
 extern char *deltaetl_update_query(const Delta *delta);
 extern char *deltaetl_insert_query(const Delta *delta);
+extern char *deltaetl_new_rows_query(const Delta *delta);
 
 /* spi.c */
 typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);
@@ -316,6 +327,11 @@ extern void deltaetl_fingerprint_detect(Delta *delta);
 
 /* diff.c */
 extern void deltaetl_detect(Delta *delta);
+
+/* direct.c */
+extern bool deltaetl_can_apply_directly(const Delta *delta, DeltaAction action);
+extern uint64 deltaetl_direct_update(const Delta *delta);
+extern uint64 deltaetl_direct_insert(const Delta *delta);
 
 /* apply.c */
 typedef struct AppliedCounts

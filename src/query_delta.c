@@ -15,12 +15,6 @@
 #include "query.h"
 #include "utils/builtins.h"
 
-/*
- * Looking rows up by their position pays for as long as they are fewer than
- * one in so many.
- */
-#define FEW_SHARE 20
-
 /* ---------- rows of the delta ---------- */
 
 /* The source's columns in the target's types, as c1 .. cn. */
@@ -36,24 +30,23 @@ append_source_columns(StringInfo buf, const Mapping *mapping)
 }
 
 /*
- * The rows of the source that the delta names.  Few of them are looked up one
- * by one: the planner cannot tell how many rows a position finds, and would
- * rather read the table.  OFFSET keeps it from changing that.
+ * The rows of the source that the delta names.  In one table they are looked
+ * up one by one: the planner cannot tell how many rows a position finds, and
+ * would rather read the table.  OFFSET keeps it from changing that.
  */
 static void
 append_named_rows(StringInfo buf, const Delta *delta, DeltaAction action)
 {
 	const Mapping *mapping = delta->mapping;
 	const char *name = deltaetl_delta_name(action);
-	bool		few = !mapping->source.has_children &&
-	delta->count[action] < delta->source_rows / FEW_SHARE;
+	bool		one_table = !mapping->source.has_children;
 
-	if (few)
+	if (one_table)
 		appendStringInfo(buf, "(SELECT p.oid, p.tid, s.* FROM %s AS p CROSS JOIN LATERAL (SELECT ", name);
 	else
 		appendStringInfoString(buf, "(SELECT p.oid, p.tid, ");
 	append_source_columns(buf, mapping);
-	if (few)
+	if (one_table)
 		appendStringInfo(buf, " FROM %s AS \"" SOURCE_ALIAS "\""
 						 " WHERE \"" SOURCE_ALIAS "\".ctid OPERATOR(pg_catalog.=) p.source_tid OFFSET '0') AS s)",
 						 mapping->source.quoted);
@@ -275,8 +268,7 @@ deltaetl_update_query(const Delta *delta)
 	{
 		const MappingColumn *column = &mapping->columns[i];
 
-		if (column->generated ||
-			(deltaetl_is_guarded(mapping, i) && !delta->changed[i]))
+		if (!deltaetl_is_written(delta, i))
 			continue;
 		appendStringInfo(buf, "%s%s = d.c%d", separator, column->quoted, i + 1);
 		separator = ", ";
@@ -288,6 +280,18 @@ deltaetl_update_query(const Delta *delta)
 						mapping->by_ctid &&
 						(delta->count[DELTA_DELETE] == 0 ||
 						 !mapping->target_moves || !mapping->target.keys_unique));
+	return buf->data;
+}
+
+/* The rows to insert. */
+char *
+deltaetl_new_rows_query(const Delta *delta)
+{
+	StringInfo	buf = deltaetl_new_query("SELECT ");
+
+	deltaetl_append_columns(buf, "d", delta->mapping->ncolumns);
+	appendStringInfoString(buf, " FROM ");
+	append_delta(buf, delta, DELTA_INSERT);
 	return buf->data;
 }
 

@@ -1,0 +1,369 @@
+/*-------------------------------------------------------------------------
+ *
+ * direct.c
+ *	  Writing the delta without a plan, where nothing is lost by that.
+ *
+ * An UPDATE by position joins the delta with both tables, and an INSERT
+ * handles each row as if it were the only one.  Where the target is an
+ * ordinary table without triggers of its users, its rows can be written by the
+ * functions that logical replication and COPY use for that: constraints,
+ * generated columns, indexes and foreign keys are the executor's work there
+ * as well.  Rows to insert go in batches, as COPY has them.
+ *
+ * Anything else (partitions, user triggers, row security, defaults to fill in)
+ * takes the way of the statements in apply.c.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+
+/* As many rows as COPY inserts at a time, and bytes. */
+#define BATCH_ROWS 1000
+#define BATCH_BYTES 65535
+
+/* ---------- when ---------- */
+
+static bool
+has_user_triggers(Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+		if (!rel->trigdesc->triggers[i].tgisinternal)
+			return true;
+	return false;
+}
+
+/* Whether each column that is stored gets its value from the source. */
+static bool
+provides_all_columns(const Mapping *mapping, Relation target)
+{
+	TupleDesc	desc = RelationGetDescr(target);
+	int			stored = 0;
+	int			written = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+		stored += !TupleDescAttr(desc, i)->attisdropped &&
+			!TupleDescAttr(desc, i)->attgenerated;
+	for (int i = 0; i < mapping->ncolumns; i++)
+		written += !mapping->columns[i].generated;
+	return written == stored;
+}
+
+static bool
+target_is_simple(Relation target)
+{
+	return target->rd_rel->relkind == RELKIND_RELATION &&
+		target->rd_tableam == GetHeapamTableAmRoutine() &&
+		!target->rd_rel->relhassubclass && !has_user_triggers(target) &&
+		check_enable_rls(RelationGetRelid(target), InvalidOid, true) != RLS_ENABLED;
+}
+
+/*
+ * Rows of the source are fetched by their position, which takes one table,
+ * and used as they are.
+ */
+static bool
+source_is_simple(const Delta *delta)
+{
+	const MappingSide *source = &delta->mapping->source;
+	char		relkind = get_rel_relkind(source->relid);
+
+	for (int i = 0; i < delta->mapping->ncolumns; i++)
+		if (delta->mapping->columns[i].recast)
+			return false;
+	return delta->by_position && !source->has_children &&
+		(relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW);
+}
+
+/* Whether the rows of an action can be written directly. */
+bool
+deltaetl_can_apply_directly(const Delta *delta, DeltaAction action)
+{
+	Relation	target = table_open(delta->mapping->target.relid, NoLock);
+	bool		can = target_is_simple(target);
+
+	if (action == DELTA_DELETE)
+		can = false;
+	if (action == DELTA_UPDATE)
+		can = can && source_is_simple(delta);
+	if (action == DELTA_INSERT)
+		can = can && provides_all_columns(delta->mapping, target);
+	table_close(target, NoLock);
+	return can;
+}
+
+/* ---------- writing ---------- */
+
+/* What it takes to write to the target. */
+typedef struct Writer
+{
+	const Delta *delta;
+	Relation	target;
+	EState	   *estate;
+	ResultRelInfo *result;
+	uint64		written;
+} Writer;
+
+/* As logical replication does it before it writes to a table. */
+static Writer
+begin_writing(const Delta *delta, DeltaAction action)
+{
+	const Mapping *mapping = delta->mapping;
+	Writer		writer = {.delta = delta};
+	Bitmapset  *columns = NULL;
+
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (deltaetl_is_written(delta, i))
+			columns = bms_add_member(columns, mapping->columns[i].attnum -
+									 FirstLowInvalidHeapAttributeNumber);
+
+	CommandCounterIncrement();
+	writer.target = table_open(mapping->target.relid, RowExclusiveLock);
+	writer.estate = CreateExecutorState();
+	writer.estate->es_snapshot = GetActiveSnapshot();
+	writer.estate->es_output_cid = GetCurrentCommandId(true);
+	init_range_table(writer.estate, writer.target,
+					 action == DELTA_UPDATE ? columns : NULL);
+	writer.result = makeNode(ResultRelInfo);
+	InitResultRelInfo(writer.result, writer.target, 1, NULL, 0);
+	writer.estate->es_opened_result_relations = list_make1(writer.result);
+	ExecOpenIndices(writer.result, false);
+	return writer;
+}
+
+static void
+end_writing(Writer *writer)
+{
+	ExecCloseIndices(writer->result);
+	ExecResetTupleTable(writer->estate->es_tupleTable, false);
+	FreeExecutorState(writer->estate);
+	table_close(writer->target, NoLock);
+}
+
+/* ---------- update ---------- */
+
+static void
+fetch_row(Relation rel, ItemPointer tid, TupleTableSlot *slot)
+{
+	if (!table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot))
+		elog(ERROR, "row (%u,%u) of \"%s\" has gone",
+			 ItemPointerGetBlockNumber(tid), ItemPointerGetOffsetNumber(tid),
+			 RelationGetRelationName(rel));
+	slot_getallattrs(slot);
+}
+
+/* The target's row with the columns that are written taken from the source's. */
+static void
+merge_rows(const Delta *delta, TupleTableSlot *merged,
+		   const TupleTableSlot *target, const TupleTableSlot *source)
+{
+	const Mapping *mapping = delta->mapping;
+	int			natts = merged->tts_tupleDescriptor->natts;
+
+	ExecClearTuple(merged);
+	memcpy(merged->tts_values, target->tts_values, natts * sizeof(Datum));
+	memcpy(merged->tts_isnull, target->tts_isnull, natts * sizeof(bool));
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		int			to = mapping->columns[i].attnum - 1;
+		int			from = mapping->columns[i].source_attnum - 1;
+
+		if (!deltaetl_is_written(delta, i))
+			continue;
+		merged->tts_values[to] = source->tts_values[from];
+		merged->tts_isnull[to] = source->tts_isnull[from];
+	}
+	ExecStoreVirtualTuple(merged);
+}
+
+static void
+update_row(Writer *writer, EPQState *epqstate, Relation source,
+		   TupleTableSlot *pair, TupleTableSlot *slots[3])
+{
+	bool		isnull;
+	Datum		tid = slot_getattr(pair, DELTA_COLUMN_CTID + 1, &isnull);
+	Datum		source_tid = slot_getattr(pair, DELTA_COLUMN_SOURCE_CTID + 1, &isnull);
+
+	fetch_row(writer->target, (ItemPointer) DatumGetPointer(tid), slots[0]);
+	fetch_row(source, (ItemPointer) DatumGetPointer(source_tid), slots[1]);
+	merge_rows(writer->delta, slots[2], slots[0], slots[1]);
+	ExecSimpleRelationUpdate(writer->result, writer->estate, epqstate,
+							 slots[0], slots[2]);
+	writer->written++;
+}
+
+/* Update the rows that the delta names; returns how many. */
+uint64
+deltaetl_direct_update(const Delta *delta)
+{
+	Writer		writer = begin_writing(delta, DELTA_UPDATE);
+	Relation	source = table_open(delta->mapping->source.relid, AccessShareLock);
+	Tuplestorestate *rows = delta->rows[DELTA_UPDATE];
+	TupleTableSlot *pair = MakeSingleTupleTableSlot(delta->desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *slots[3] = {
+		table_slot_create(writer.target, NULL), table_slot_create(source, NULL),
+		MakeSingleTupleTableSlot(RelationGetDescr(writer.target), &TTSOpsVirtual)
+	};
+	MemoryContext oldcontext = CurrentMemoryContext;
+	EPQState	epqstate;
+
+	init_epq_state(&epqstate, writer.estate);
+	tuplestore_rescan(rows);
+	while (tuplestore_gettupleslot(rows, true, false, pair))
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
+		update_row(&writer, &epqstate, source, pair, slots);
+		MemoryContextSwitchTo(oldcontext);
+		ResetPerTupleExprContext(writer.estate);
+	}
+
+	for (int i = 0; i < lengthof(slots); i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+	ExecDropSingleTupleTableSlot(pair);
+	table_close(source, NoLock);
+	end_writing(&writer);
+	return writer.written;
+}
+
+/* ---------- insert ---------- */
+
+typedef struct Batch
+{
+	Writer	   *writer;
+	BulkInsertState bulk;
+	MemoryContext context;		/* of its slots */
+	int			rows;
+	Size		bytes;
+	TupleTableSlot *slots[BATCH_ROWS];
+} Batch;
+
+static void
+finish_row(Writer *writer, TupleTableSlot *slot)
+{
+	List	   *recheck = NIL;
+
+	if (writer->result->ri_NumIndices > 0)
+		recheck = insert_index_tuples(writer->result, slot, writer->estate);
+	ExecARInsertTriggers(writer->estate, writer->result, slot, recheck, NULL);
+	list_free(recheck);
+	ResetPerTupleExprContext(writer->estate);
+}
+
+static void
+flush_batch(Batch *batch)
+{
+	Writer	   *writer = batch->writer;
+	MemoryContext oldcontext;
+
+	if (batch->rows == 0)
+		return;
+	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
+	table_multi_insert(writer->target, batch->slots, batch->rows,
+					   writer->estate->es_output_cid, 0, batch->bulk);
+	for (int i = 0; i < batch->rows; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		finish_row(writer, batch->slots[i]);
+		ExecClearTuple(batch->slots[i]);
+	}
+	MemoryContextSwitchTo(oldcontext);
+	writer->written += batch->rows;
+	batch->rows = 0;
+	batch->bytes = 0;
+}
+
+/* Check a row as the executor does before it inserts it. */
+static void
+check_row(Writer *writer, TupleTableSlot *slot)
+{
+	TupleConstr *constraints = RelationGetDescr(writer->target)->constr;
+
+	if (constraints != NULL && constraints->has_generated_stored)
+		ExecComputeStoredGenerated(writer->result, writer->estate, slot, CMD_INSERT);
+	if (constraints != NULL)
+		ExecConstraints(writer->result, slot, writer->estate);
+	if (writer->target->rd_rel->relispartition)
+		ExecPartitionCheck(writer->result, slot, writer->estate, true);
+}
+
+static TupleTableSlot *
+next_slot(Batch *batch)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(batch->context);
+
+	if (batch->slots[batch->rows] == NULL)
+		batch->slots[batch->rows] = table_slot_create(batch->writer->target, NULL);
+	MemoryContextSwitchTo(oldcontext);
+	return batch->slots[batch->rows];
+}
+
+/* Take a row of the query, which has the mapping's columns in order. */
+static void
+take_row(TupleTableSlot *row, void *arg)
+{
+	Batch	   *batch = arg;
+	const Mapping *mapping = batch->writer->delta->mapping;
+	TupleTableSlot *slot = next_slot(batch);
+	MemoryContext oldcontext;
+
+	slot_getallattrs(row);
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		int			to = mapping->columns[i].attnum - 1;
+
+		if (mapping->columns[i].generated)
+			continue;
+		slot->tts_values[to] = row->tts_values[i];
+		slot->tts_isnull[to] = row->tts_isnull[i];
+	}
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = RelationGetRelid(batch->writer->target);
+	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(batch->writer->estate));
+	check_row(batch->writer, slot);
+	ExecMaterializeSlot(slot);
+	MemoryContextSwitchTo(oldcontext);
+	ResetPerTupleExprContext(batch->writer->estate);
+
+	batch->bytes += ((HeapTupleTableSlot *) slot)->tuple->t_len;
+	if (++batch->rows == BATCH_ROWS || batch->bytes > BATCH_BYTES)
+		flush_batch(batch);
+}
+
+/* Insert the rows of the delta; returns how many. */
+uint64
+deltaetl_direct_insert(const Delta *delta)
+{
+	Writer		writer = begin_writing(delta, DELTA_INSERT);
+	Batch	   *batch = palloc0(sizeof(Batch));
+
+	batch->writer = &writer;
+	batch->context = CurrentMemoryContext;
+	batch->bulk = GetBulkInsertState();
+	deltaetl_spi_select(deltaetl_new_rows_query(delta), delta->mapping, take_row, batch);
+	flush_batch(batch);
+	FreeBulkInsertState(batch->bulk);
+	for (int i = 0; i < BATCH_ROWS && batch->slots[i] != NULL; i++)
+		ExecDropSingleTupleTableSlot(batch->slots[i]);
+	table_finish_bulk_insert(writer.target, 0);
+	end_writing(&writer);
+	return writer.written;
+}
