@@ -31,6 +31,10 @@ ALTER TABLE target ALTER qty SET NOT NULL;
 SELECT :counts FROM deltaetl_sync('staging', 'target');
 \echo :SQLSTATE
 SELECT * FROM deltaetl_diff('staging', 'target');
+-- a primary key decides, also if it is the youngest of them
+ALTER TABLE target ADD PRIMARY KEY (id);
+SELECT :counts FROM deltaetl_sync('staging', 'target');
+ALTER TABLE target DROP CONSTRAINT target_pkey;
 
 -- unless told: by a column with an index, by one without, by both
 INSERT INTO staging VALUES (6, 'f', 60);

@@ -195,6 +195,11 @@ choose_index(const Mapping *mapping, Relation target, List *indexes)
 
 		if (key->primary)
 			return key;
+	}
+	foreach(cell, indexes)
+	{
+		KeyIndex   *key = lfirst(cell);
+
 		if (chosen == NULL)
 			chosen = key;
 		else if (!same_key(chosen, key))
