@@ -49,14 +49,18 @@ OBJS = \
 	src/query.o \
 	src/query_detect.o \
 	src/query_delta.o \
+	src/query_track.o \
 	src/spi.o \
-	src/sync.o
+	src/stored.o \
+	src/sync.o \
+	src/track.o \
+	src/verify.o
 DATA = deltaetl--1.0.sql
 DOCS := $(wildcard doc/*.md)
 SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
-	scope apply security parallel random
+	scope apply security parallel random tracked track_trees track_errors verify
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs writers timeout ddl
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \

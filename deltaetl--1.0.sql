@@ -168,3 +168,40 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
 COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean) IS
 'bring target to the content of source, touching only rows that differ';
+
+-- ---------- track.c ----------
+
+CREATE FUNCTION deltaetl_track(
+	target regclass,
+	columns name[] DEFAULT NULL,
+	hash_column name DEFAULT 'row_hash',
+	algorithm text DEFAULT 'sha256')
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_track(regclass, name[], name, text) IS
+'add a generated column to target that stores the hash of each row; rewrites the table';
+
+CREATE FUNCTION deltaetl_untrack(target regclass)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_untrack(regclass) IS
+'drop what deltaetl_track() has added';
+
+-- ---------- verify.c ----------
+
+CREATE FUNCTION deltaetl_verify(
+	target regclass,
+	hash_column name DEFAULT NULL,
+	OUT key jsonb,
+	OUT stored_hash bytea,
+	OUT row_hash bytea)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_verify(regclass, name) IS
+'rows of target whose stored hash is not the hash of the row; writes nothing';

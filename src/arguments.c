@@ -47,6 +47,13 @@ deltaetl_text_argument(FunctionCallInfo fcinfo, int argno)
 	return PG_ARGISNULL(argno) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argno));
 }
 
+/* A name argument as a C string, NULL for NULL. */
+char *
+deltaetl_name_argument(FunctionCallInfo fcinfo, int argno)
+{
+	return PG_ARGISNULL(argno) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(argno)));
+}
+
 /* The names of a name[] argument in order; an error if one is there twice. */
 List *
 deltaetl_name_list(FunctionCallInfo fcinfo, int argno, const char *argname)

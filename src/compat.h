@@ -33,6 +33,14 @@
 #define column_is_not_null(desc, i) (TupleDescAttr(desc, i)->attnotnull)
 #endif
 
+/* Whether the caller is the owner of a relation, or may act as such. */
+#if PG_VERSION_NUM >= 160000
+#define owns_relation(relid) \
+	object_ownercheck(RelationRelationId, relid, GetUserId())
+#else
+#define owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
+#endif
+
 #include "storage/buffile.h"
 
 /* Read that much from a temporary file, or fail. */

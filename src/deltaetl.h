@@ -8,6 +8,7 @@
  *		sync -> lock, snapshot, diff, apply
  *		lock -> mapping, scope
  *		mapping -> key, relation, names, privileges, coerce
+ *		track, verify -> stored, mapping
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collect, positions, lone_rows
  *		collect, positions -> setdiff, runs, stored_row
@@ -44,6 +45,9 @@
 /* Most arguments of a function call, also VARIADIC (FUNC_MAX_ARGS). */
 #define MAX_HASH_ARGUMENTS FUNC_MAX_ARGS
 
+/* What the column of a stored hash is called unless told. */
+#define DEFAULT_HASH_COLUMN "row_hash"
+
 /* ---------- mapping ---------- */
 
 /* What the caller of deltaetl_sync() and its kin asked for. */
@@ -52,6 +56,7 @@ typedef struct MappingRequest
 	Oid			source;			/* InvalidOid: there is only a target */
 	Oid			target;
 	List	   *key_columns;	/* of char *, as are the others */
+	bool		own_key;		/* nobody can name another than the target's */
 	bool		all_columns;	/* columns was not given */
 	List	   *columns;
 	List	   *exclude_columns;
@@ -109,6 +114,7 @@ typedef struct Mapping
 	MappingColumn *columns;
 	int			ncommon;
 	MappingColumn *common;
+	bool		own_key;		/* the caller had no way to name another */
 	bool		nulls_match;	/* keys may be NULL and match each other */
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
 	bool		by_fingerprint; /* and those of both sides can be read whole */
@@ -117,6 +123,18 @@ typedef struct Mapping
 } Mapping;
 
 extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
+
+/* ---------- stored hash ---------- */
+
+/* A generated column that holds the hash of its row. */
+typedef struct StoredHash
+{
+	AttrNumber	attnum;
+	char	   *name;
+	int			ncolumns;
+	AttrNumber *columns;		/* that the expression hashes, in its order */
+	char	   *algorithm;		/* as digest() calls it; "sha256" is our own */
+} StoredHash;
 
 /* ---------- delta ---------- */
 
@@ -200,6 +218,7 @@ extern Oid	deltaetl_relation_argument(FunctionCallInfo fcinfo, int argno,
 extern bool deltaetl_bool_argument(FunctionCallInfo fcinfo, int argno,
 								   const char *argname);
 extern char *deltaetl_text_argument(FunctionCallInfo fcinfo, int argno);
+extern char *deltaetl_name_argument(FunctionCallInfo fcinfo, int argno);
 extern char *deltaetl_extension_schema(FunctionCallInfo fcinfo);
 
 /* key.c */
@@ -215,18 +234,30 @@ extern void deltaetl_unknown_column(Relation rel, const char *name);
 extern Relation deltaetl_open_relation(Oid relid);
 extern void deltaetl_check_source_kind(Relation rel);
 extern void deltaetl_check_target_kind(Relation rel);
+extern void deltaetl_check_tracked_kind(Relation rel);
 extern bool deltaetl_has_foreign_children(Oid relid);
 extern bool deltaetl_may_move_rows(List *tree);
 
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
 								 const char *schema);
+extern void deltaetl_describe_side(MappingSide *side, Relation rel);
 
 /* privileges.c */
+extern void deltaetl_check_owner(Relation rel);
 extern void deltaetl_check_readable(Relation rel);
 extern bool deltaetl_may_read(Relation rel, AttrNumber attnum);
 extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);
+
+/* stored.c */
+extern List *deltaetl_stored_hashes(Relation rel, Oid extension_namespace);
+extern StoredHash *deltaetl_find_stored_hash(Relation rel,
+											 Oid extension_namespace,
+											 const char *column);
+extern char *deltaetl_hash_expression(const StoredHash *hash,
+									  const char *schema,
+									  const char **references);
 
 /* scope.c */
 extern void deltaetl_check_scope_syntax(const Mapping *mapping);
@@ -273,6 +304,15 @@ extern char *deltaetl_update_query(const Delta *delta);
 extern char *deltaetl_insert_query(const Delta *delta);
 extern char *deltaetl_new_rows_query(const Delta *delta);
 
+/* query_track.c */
+extern char *deltaetl_track_query(const Mapping *mapping,
+								  const char *hash_column,
+								  const char *algorithm);
+extern char *deltaetl_untrack_query(const MappingSide *target, List *hashes);
+extern char *deltaetl_verify_query(const Mapping *mapping, Relation target,
+								   const char *hash_column,
+								   const StoredHash *hash);
+
 /* spi.c */
 typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);
 
@@ -281,6 +321,7 @@ extern void deltaetl_spi_end(int nestlevel);
 extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
+extern void deltaetl_spi_define(const char *command, const MappingSide *side);
 extern void deltaetl_spi_hold_triggers(void);
 extern uint64 deltaetl_spi_modify(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_fire_triggers(void);

@@ -135,15 +135,28 @@ usable_indexes(Relation rel)
 	return usable;
 }
 
+/* errmsg() of the two errors about keys below */
+static int
+errmsg_no_key(const Mapping *mapping, Relation target)
+{
+	return mapping->source.exists ?
+		errmsg("cannot sync \"%s\" without a key",
+			   RelationGetRelationName(target)) :
+		errmsg("cannot tell the rows of \"%s\" apart without a key",
+			   RelationGetRelationName(target));
+}
+
 static void
-report_ambiguous_key(Relation target, const KeyIndex *a, const KeyIndex *b)
+report_ambiguous_key(const Mapping *mapping, Relation target,
+					 const KeyIndex *a, const KeyIndex *b)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("cannot sync \"%s\" without a key",
-					RelationGetRelationName(target)),
+			 errmsg_no_key(mapping, target),
 			 errdetail("The table has no primary key and more than one usable unique index, among them \"%s\" and \"%s\".",
 					   a->name, b->name),
+			 mapping->own_key ?
+			 errhint("Add a primary key.") :
 			 errhint("Name the key with key_columns.")));
 }
 
@@ -152,12 +165,10 @@ report_no_key(const Mapping *mapping, Relation target)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 mapping->source.exists ?
-			 errmsg("cannot sync \"%s\" without a key",
-					RelationGetRelationName(target)) :
-			 errmsg("cannot tell the rows of \"%s\" apart without a key",
-					RelationGetRelationName(target)),
+			 errmsg_no_key(mapping, target),
 			 errdetail("The table has no primary key and no unique index over columns that are all NOT NULL."),
+			 mapping->own_key ?
+			 errhint("Add a primary key.") :
 			 errhint("Add a primary key, or name the key with key_columns.")));
 }
 
@@ -203,7 +214,7 @@ choose_index(const Mapping *mapping, Relation target, List *indexes)
 		if (chosen == NULL)
 			chosen = key;
 		else if (!same_key(chosen, key))
-			report_ambiguous_key(target, chosen, key);
+			report_ambiguous_key(mapping, target, chosen, key);
 	}
 	if (chosen == NULL)
 		report_no_key(mapping, target);

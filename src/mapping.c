@@ -29,8 +29,8 @@
 
 #include "compat.h"
 
-static void
-describe_side(MappingSide *side, Relation rel)
+void
+deltaetl_describe_side(MappingSide *side, Relation rel)
 {
 	side->relid = RelationGetRelid(rel);
 	side->exists = true;
@@ -397,7 +397,7 @@ open_source(Mapping *mapping, const MappingRequest *request, Relation target)
 	source = deltaetl_open_relation(request->source);
 	deltaetl_check_source_kind(source);
 	deltaetl_check_readable(source);
-	describe_side(&mapping->source, source);
+	deltaetl_describe_side(&mapping->source, source);
 	return source;
 }
 
@@ -414,6 +414,7 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 	Relation	source = NULL;
 
 	mapping->schema = pstrdup(schema);
+	mapping->own_key = request->own_key;
 	if (OidIsValid(request->source))
 		source = open_source(mapping, request, target);
 
@@ -422,7 +423,7 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 	else
 		deltaetl_check_source_kind(target);
 	deltaetl_check_readable(target);
-	describe_side(&mapping->target, target);
+	deltaetl_describe_side(&mapping->target, target);
 
 	resolve_columns(mapping, request, source, target);
 	deltaetl_check_privileges(mapping, source, target, request->privileges);

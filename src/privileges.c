@@ -12,8 +12,13 @@
  */
 #include "deltaetl.h"
 
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
 
 static bool
 has_table_privilege(Relation rel, AclMode mode)
@@ -56,6 +61,16 @@ report_missing_privilege(Relation rel, AclMode mode, const char *column)
 			 errdetail("The privilege %s on column \"%s\" is needed.",
 					   privilege_name(mode), column) :
 			 errdetail("The privilege %s is needed.", privilege_name(mode))));
+}
+
+/* Raise an error, PostgreSQL's own, if the caller may not alter a relation. */
+void
+deltaetl_check_owner(Relation rel)
+{
+	if (!owns_relation(RelationGetRelid(rel)))
+		aclcheck_error(ACLCHECK_NOT_OWNER,
+					   get_relkind_objtype(rel->rd_rel->relkind),
+					   RelationGetRelationName(rel));
 }
 
 /* Someone who may read no column at all learns nothing else of a relation. */

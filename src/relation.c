@@ -116,6 +116,23 @@ deltaetl_check_target_kind(Relation rel)
 	check_no_rules(rel);
 }
 
+/* Raise an error if a relation is not one that stores hashes of its rows. */
+void
+deltaetl_check_tracked_kind(Relation rel)
+{
+	char		relkind = rel->rd_rel->relkind;
+	bool		is_table = relkind == RELKIND_RELATION ||
+	relkind == RELKIND_PARTITIONED_TABLE;
+
+	if (!is_table || IsSystemRelation(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" cannot be tracked", RelationGetRelationName(rel)),
+				 errdetail("It is %s.",
+						   is_table ? "a system catalog" : kind_name(relkind)),
+				 errhint("Hashes are stored in tables and partitioned tables.")));
+}
+
 /*
  * Whether a trigger of one of the tables could write to rows of it before a
  * statement gets to them.

@@ -161,6 +161,24 @@ deltaetl_spi_select(const char *query, const Mapping *mapping,
 }
 
 /*
+ * Run a command that changes the definition of a relation; outside of a run.
+ * The caller has locked the relation but does not have it open, since a
+ * relation in use is not altered.
+ */
+void
+deltaetl_spi_define(const char *command, const MappingSide *side)
+{
+	int			result;
+
+	SPI_connect();
+	result = SPI_execute(command, false, 0);
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	check_name(side);
+	SPI_finish();
+}
+
+/*
  * From here on AFTER triggers wait, those of foreign keys among them, until
  * deltaetl_spi_fire_triggers(), so that they act on what several statements
  * have made of the table, as if those were one.
