@@ -44,6 +44,7 @@ OBJS = \
 	src/snapshot.o \
 	src/relation.o \
 	src/mapping.o \
+	src/mapping_hash.o \
 	src/names.o \
 	src/privileges.o \
 	src/query.o \
@@ -60,7 +61,7 @@ DOCS := $(wildcard doc/*.md)
 SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
-	scope apply security parallel random tracked track_trees track_errors verify
+	scope apply security parallel random tracked tracked_sync track_trees track_errors verify
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs writers timeout ddl
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
@@ -107,7 +108,7 @@ demo:
 # else it would be PGXS's
 ifneq ($(filter check,$(MAKECMDGOALS)),)
 check:
-	@tools/check regress join isolation tap
+	@tools/check regress encoded join isolation tap
 endif
 
 check-tap:

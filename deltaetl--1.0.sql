@@ -128,6 +128,7 @@ CREATE FUNCTION deltaetl_diff(
 	columns name[] DEFAULT NULL,
 	exclude_columns name[] DEFAULT NULL,
 	scope text DEFAULT NULL,
+	source_hash_column name DEFAULT NULL,
 	OUT action text,
 	OUT key jsonb,
 	OUT changed_columns name[],
@@ -137,7 +138,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION deltaetl_diff(regclass, regclass, name[], name[], name[], text) IS
+COMMENT ON FUNCTION deltaetl_diff(regclass, regclass, name[], name[], name[], text, name) IS
 'rows to insert, update and delete to bring target to the content of source; writes nothing';
 
 -- ---------- sync.c ----------
@@ -157,6 +158,7 @@ CREATE FUNCTION deltaetl_sync(
 	allow_empty_source boolean DEFAULT false,
 	max_delete_pct float8 DEFAULT NULL,
 	dry_run boolean DEFAULT false,
+	source_hash_column name DEFAULT NULL,
 	OUT run_id bigint,
 	OUT inserted bigint,
 	OUT updated bigint,
@@ -166,7 +168,7 @@ CREATE FUNCTION deltaetl_sync(
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean) IS
+COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name) IS
 'bring target to the content of source, touching only rows that differ';
 
 -- ---------- track.c ----------

@@ -7,7 +7,7 @@
  *
  *		sync -> lock, snapshot, diff, apply
  *		lock -> mapping, scope
- *		mapping -> key, relation, names, privileges, coerce
+ *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collect, positions, lone_rows
@@ -61,6 +61,8 @@ typedef struct MappingRequest
 	List	   *columns;
 	List	   *exclude_columns;
 	char	   *scope;			/* NULL: none */
+	char	   *source_hash_column; /* NULL: none is believed */
+	Oid			extension;		/* its schema */
 	AclMode		privileges;		/* ACL_* needed on the target */
 } MappingRequest;
 
@@ -99,6 +101,16 @@ typedef struct MappingSide
 	List	   *tree;			/* it and all of its children, as locked */
 } MappingSide;
 
+/* A generated column that holds the hash of its row. */
+typedef struct StoredHash
+{
+	AttrNumber	attnum;
+	char	   *name;
+	int			ncolumns;
+	AttrNumber *columns;		/* that the expression hashes, in its order */
+	char	   *algorithm;		/* as digest() calls it; "sha256" is our own */
+} StoredHash;
+
 /*
  * How the rows of source and target correspond.  columns[] has the key
  * first, in its order, then the compared columns by name in byte order;
@@ -119,22 +131,14 @@ typedef struct Mapping
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
 	bool		by_fingerprint; /* and those of both sides can be read whole */
 	bool		target_moves;	/* a trigger may write to rows before us */
+	const StoredHash *hash;		/* the target's, of the columns compared */
+	char	   *source_hash;	/* column of the source with the same, quoted */
+	bool		source_hash_believed;	/* because the caller says so */
+	char	   *untracked;		/* column that keeps a hash from being used */
 	char	   *scope;
 } Mapping;
 
 extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
-
-/* ---------- stored hash ---------- */
-
-/* A generated column that holds the hash of its row. */
-typedef struct StoredHash
-{
-	AttrNumber	attnum;
-	char	   *name;
-	int			ncolumns;
-	AttrNumber *columns;		/* that the expression hashes, in its order */
-	char	   *algorithm;		/* as digest() calls it; "sha256" is our own */
-} StoredHash;
 
 /* ---------- delta ---------- */
 
@@ -243,6 +247,14 @@ extern Mapping *deltaetl_resolve(const MappingRequest *request,
 								 const char *schema);
 extern void deltaetl_describe_side(MappingSide *side, Relation rel);
 
+/* mapping_hash.c */
+extern void deltaetl_resolve_hash(Mapping *mapping,
+								  const MappingRequest *request,
+								  Relation source, Relation target);
+extern void deltaetl_notice_untracked(const Mapping *mapping);
+extern char *deltaetl_hash_of(const Mapping *mapping, const char *alias,
+							  bool alias_is_relation);
+
 /* privileges.c */
 extern void deltaetl_check_owner(Relation rel);
 extern void deltaetl_check_readable(Relation rel);
@@ -286,13 +298,22 @@ extern char *deltaetl_offenders_query(const Mapping *mapping,
 extern char *deltaetl_hashes_query(const Mapping *mapping);
 
 /* query_detect.c */
+
+/* What of a row beside its key an aggregate over rows takes as arguments. */
+typedef enum RowContent
+{
+	CONTENT_NONE,
+	CONTENT_COLUMNS,
+	CONTENT_HASH				/* stored, or of the same expression */
+} RowContent;
+
 extern char *deltaetl_join_query(const Mapping *mapping, bool with_deletes);
 extern char *deltaetl_lone_rows_query(const Mapping *mapping);
 extern char *deltaetl_any_row_query(const MappingSide *side);
 extern char *deltaetl_fingerprints_query(const Mapping *mapping,
 										 const MappingSide *side,
 										 const char *reference,
-										 bool keys, bool content);
+										 bool keys, RowContent content);
 
 /* query_delta.c */
 extern char *deltaetl_out_of_scope_query(const Delta *delta);
@@ -357,6 +378,7 @@ extern DeltaAction deltaetl_joined_action(const TupleTableSlot *slot);
 /* layout.c */
 extern bool deltaetl_keys_are_canonical(const Mapping *mapping);
 extern bool deltaetl_rows_are_comparable(const Mapping *mapping);
+extern bool deltaetl_has_toast(const MappingSide *side);
 
 /* fingerprint.c */
 typedef struct FingerprintRun FingerprintRun;

@@ -16,6 +16,7 @@
 #include "funcapi.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 
@@ -168,7 +169,8 @@ show_delta(const Delta *delta, ReturnSetInfo *rsinfo)
 
 /*
  * deltaetl_diff(source regclass, target regclass, key_columns name[],
- *				 columns name[], exclude_columns name[], scope text)
+ *				 columns name[], exclude_columns name[], scope text,
+ *				 source_hash_column name)
  *	 returns setof (action text, key jsonb, changed_columns name[],
  *					old_row jsonb, new_row jsonb)
  *
@@ -191,10 +193,13 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 	request.columns = deltaetl_name_list(fcinfo, 3, "columns");
 	request.exclude_columns = deltaetl_name_list(fcinfo, 4, "exclude_columns");
 	request.scope = deltaetl_text_argument(fcinfo, 5);
+	request.source_hash_column = deltaetl_name_argument(fcinfo, 6);
+	request.extension = get_func_namespace(fcinfo->flinfo->fn_oid);
 	request.privileges = ACL_SELECT;
 
 	InitMaterializedSRF(fcinfo, 0);
 	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
+	deltaetl_notice_untracked(mapping);
 	nestlevel = deltaetl_spi_begin();
 	delta = deltaetl_delta_create(mapping, true);
 	deltaetl_census(delta, false);

@@ -12,6 +12,7 @@
  *
  * Content is, in this order:
  *
+ *	- the stored hash of the row, where that saves time;
  *	- the bytes of the row as they are stored, where both sides have the same
  *	  columns in the same places; nothing is taken apart then.  Rows whose
  *	  bytes differ are compared once more by their values;
@@ -51,6 +52,7 @@ struct FingerprintRun
 	Collection *collection;
 	bool		canonical_keys;
 	bool		by_bytes;
+	RowContent	content;		/* beside those */
 	bool		load;			/* the target is empty */
 	bool		note_known;		/* and not rows to insert */
 	PositionLists *positions;
@@ -131,6 +133,30 @@ target_is_empty(const Mapping *mapping)
 	return !found;
 }
 
+/*
+ * Stored hashes save hashing where both sides have them, and reading values
+ * that lie out of line where one has.  Else the bytes of rows are the fastest
+ * to hash, where they can be compared.  An unreliable hash of the source is
+ * used if the caller wants it to.
+ */
+static void
+choose_content(FingerprintRun *run, const Mapping *mapping)
+{
+	bool		has_toast = deltaetl_has_toast(&mapping->target);
+	bool		comparable = run->canonical_keys && !run->load &&
+	deltaetl_detection != DETECT_ENCODED && deltaetl_rows_are_comparable(mapping);
+
+	run->content = CONTENT_COLUMNS;
+	if (mapping->hash != NULL && (mapping->source_hash_believed || has_toast ||
+								  (mapping->source_hash != NULL && !comparable)))
+		run->content = CONTENT_HASH;
+	else if (comparable)
+	{
+		run->by_bytes = true;
+		run->content = CONTENT_NONE;
+	}
+}
+
 static FingerprintRun *
 begin_run(Delta *delta)
 {
@@ -142,8 +168,7 @@ begin_run(Delta *delta)
 	run->canonical_keys = mapping->nkeys <= MAX_COLLECTED_COLUMNS &&
 		deltaetl_keys_are_canonical(mapping);
 	run->load = target_is_empty(mapping);
-	run->by_bytes = run->canonical_keys && !run->load && deltaetl_detection != DETECT_ENCODED &&
-		deltaetl_rows_are_comparable(mapping);
+	choose_content(run, mapping);
 
 	options.tables = list_concat_copy(mapping->source.tree, mapping->target.tree);
 	options.nkeys = run->canonical_keys ? mapping->nkeys : 0;
@@ -164,7 +189,7 @@ mapping_side(const Mapping *mapping, SetSide side)
 }
 
 static uint64
-read_side(const FingerprintRun *run, SetSide side, bool content)
+read_side(const FingerprintRun *run, SetSide side, RowContent content)
 {
 	const Mapping *mapping = run->delta->mapping;
 	char	   *reference = deltaetl_collection_reference(run->collection, side);
@@ -199,7 +224,8 @@ read_new_rows(FingerprintRun *run)
 
 	if (run->canonical_keys &&
 		(assigns || !deltaetl_keys_are_proven(mapping, &mapping->source)))
-		delta->source_rows = read_side(run, SET_SOURCE, assigns);
+		delta->source_rows = read_side(run, SET_SOURCE,
+									   assigns ? CONTENT_COLUMNS : CONTENT_NONE);
 	else
 		delta->source_rows = deltaetl_take_census(mapping, &mapping->source);
 	delta->count[DELTA_INSERT] = delta->source_rows;
@@ -215,7 +241,7 @@ deltaetl_fingerprint_source(Delta *delta)
 	if (run->load)
 		read_new_rows(run);
 	else
-		delta->source_rows = read_side(run, SET_SOURCE, !run->by_bytes);
+		delta->source_rows = read_side(run, SET_SOURCE, run->content);
 }
 
 /* Whether fingerprints are of keys, and so tell of those that are wrong. */
@@ -332,7 +358,7 @@ deltaetl_fingerprint_detect(Delta *delta)
 		deltaetl_setdiff_finish(set, ignore_difference, NULL);
 	else
 	{
-		delta->target_rows = read_side(run, SET_TARGET, !run->by_bytes);
+		delta->target_rows = read_side(run, SET_TARGET, run->content);
 		take_all_differences(run, set);
 	}
 	for (SetSide side = SET_SOURCE; side <= SET_TARGET; side++)

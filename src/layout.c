@@ -12,6 +12,7 @@
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
 #include "stored_row.h"
 #include "utils/lsyscache.h"
 
@@ -81,6 +82,29 @@ maps_whole_row(const Mapping *mapping)
 		compared += !mapping->columns[i].generated;
 	}
 	return compared == stored;
+}
+
+/* Whether some values of a side lie out of line. */
+bool
+deltaetl_has_toast(const MappingSide *side)
+{
+	bool		has_toast = false;
+	ListCell   *cell;
+
+	foreach(cell, side->tree)
+	{
+		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
+
+		if (OidIsValid(rel->rd_rel->reltoastrelid))
+		{
+			Relation	toast = relation_open(rel->rd_rel->reltoastrelid, AccessShareLock);
+
+			has_toast |= RelationGetNumberOfBlocks(toast) > 0;
+			relation_close(toast, AccessShareLock);
+		}
+		relation_close(rel, NoLock);
+	}
+	return has_toast;
 }
 
 static bool

@@ -432,6 +432,7 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 		if (request->privileges & ACL_INSERT)
 			check_mandatory_columns(mapping, target);
 		deltaetl_prove_source_keys(mapping, source);
+		deltaetl_resolve_hash(mapping, request, source, target);
 		limit_common_columns(mapping, source, target);
 		relation_close(source, AccessShareLock);
 	}

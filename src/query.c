@@ -51,7 +51,7 @@ deltaetl_append_columns(StringInfo buf, const char *alias, int ncolumns)
 
 /* The row hash of alias.c1 .. alias.cn, within the limit of arguments. */
 void
-deltaetl_append_hash(StringInfo buf, const Mapping *mapping, const char *alias)
+deltaetl_append_row_hash(StringInfo buf, const Mapping *mapping, const char *alias)
 {
 	bool		fits = mapping->ncolumns <= MAX_HASH_ARGUMENTS;
 
@@ -76,6 +76,24 @@ deltaetl_append_relation(StringInfo buf, const MappingSide *side, const char *al
 						 alias);
 }
 
+/*
+ * The hash of a row of the source that is compared with a stored one of the
+ * target; alias is one of a relation's rows, or has c1 .. cn.
+ */
+void
+deltaetl_append_source_hash(StringInfo buf, const Mapping *mapping,
+							const char *alias, bool alias_is_relation)
+{
+	char	   *computed = deltaetl_hash_of(mapping, alias, alias_is_relation);
+
+	if (mapping->source_hash == NULL)
+		appendStringInfoString(buf, computed);
+	else if (mapping->source_hash_believed)
+		appendStringInfo(buf, "COALESCE(%s.\"deltaetl:hash\", %s)", alias, computed);
+	else
+		appendStringInfo(buf, "%s.\"deltaetl:hash\"", alias);
+}
+
 static const Extent all_rows = {false, NULL};
 
 /*
@@ -95,6 +113,9 @@ append_source(StringInfo buf, const Mapping *mapping, Extent extent)
 		appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s AS %s",
 						 columns[i].quoted, columns[i].quoted);
 	}
+	if (mapping->source_hash != NULL)
+		appendStringInfo(buf, ", \"" SOURCE_ALIAS "\".%s AS \"deltaetl:hash\"",
+						 mapping->source_hash);
 	if (extent.position)
 		appendStringInfoString(buf, ", \"" SOURCE_ALIAS "\".tableoid AS \"deltaetl:oid\""
 							   ", \"" SOURCE_ALIAS "\".ctid AS \"deltaetl:tid\"");
@@ -389,7 +410,7 @@ deltaetl_hashes_query(const Mapping *mapping)
 
 	deltaetl_append_object(buf, mapping, "r", false, mapping->nkeys);
 	appendStringInfoString(buf, ", ");
-	deltaetl_append_hash(buf, mapping, "r");
+	deltaetl_append_row_hash(buf, mapping, "r");
 	appendStringInfoString(buf, " FROM (SELECT ");
 	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
 	append_from(buf, mapping, &mapping->target);

@@ -58,8 +58,11 @@ typedef struct Extent
 
 /* query.c: pieces of queries */
 extern StringInfo deltaetl_new_query(const char *start);
-extern void deltaetl_append_hash(StringInfo buf, const Mapping *mapping,
-								 const char *alias);
+extern void deltaetl_append_row_hash(StringInfo buf, const Mapping *mapping,
+									 const char *alias);
+extern void deltaetl_append_source_hash(StringInfo buf, const Mapping *mapping,
+										const char *alias,
+										bool alias_is_relation);
 extern void deltaetl_append_relation(StringInfo buf, const MappingSide *side,
 									 const char *alias, const char *rows);
 extern void deltaetl_append_extent(StringInfo buf, const Mapping *mapping,

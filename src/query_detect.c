@@ -12,6 +12,7 @@
 #include "deltaetl.h"
 
 #include "query.h"
+#include "utils/builtins.h"
 
 static const Extent all_rows = {false, NULL};
 
@@ -27,6 +28,8 @@ append_join_source(StringInfo buf, const Mapping *mapping)
 {
 	appendStringInfoString(buf, "(SELECT true AS present, ");
 	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
+	if (mapping->source_hash != NULL)
+		appendStringInfoString(buf, ", " ROW_ALIAS ".\"deltaetl:hash\"");
 	deltaetl_append_extent(buf, mapping, &mapping->source, all_rows);
 	appendStringInfoString(buf, " OFFSET '0') AS s");
 }
@@ -42,8 +45,14 @@ append_join_target(StringInfo buf, const Mapping *mapping)
 		if (deltaetl_is_guarded(mapping, i))
 			appendStringInfo(buf, ", r.c%d", i + 1);
 	appendStringInfoString(buf, ", ");
-	deltaetl_append_hash(buf, mapping, "r");
+	if (mapping->hash != NULL)
+		appendStringInfoString(buf, "r.\"deltaetl:hash\"");
+	else
+		deltaetl_append_row_hash(buf, mapping, "r");
 	appendStringInfoString(buf, " AS hash FROM (SELECT ");
+	if (mapping->hash != NULL)
+		appendStringInfo(buf, ROW_ALIAS ".%s AS \"deltaetl:hash\", ",
+						 quote_identifier(mapping->hash->name));
 	if (mapping->by_ctid)
 		appendStringInfoString(buf, ROW_ALIAS ".tableoid AS oid, "
 							   ROW_ALIAS ".ctid AS tid, ");
@@ -88,7 +97,10 @@ deltaetl_join_query(const Mapping *mapping, bool with_deletes)
 
 	appendStringInfo(buf, " WHERE s.present IS NULL OR t.present IS NULL OR %s.deltaetl_differs(t.hash, ",
 					 mapping->schema);
-	deltaetl_append_hash(buf, mapping, "s");
+	if (mapping->hash != NULL)
+		deltaetl_append_source_hash(buf, mapping, "s", false);
+	else
+		deltaetl_append_row_hash(buf, mapping, "s");
 	appendStringInfoString(buf, ")");
 	return buf->data;
 }
@@ -173,6 +185,17 @@ append_collected(StringInfo buf, const Mapping *mapping, int from, int to)
 		appendStringInfoChar(buf, ')');
 }
 
+static void
+append_collected_hash(StringInfo buf, const Mapping *mapping,
+					  const MappingSide *side)
+{
+	appendStringInfoString(buf, ", ");
+	if (side == &mapping->source)
+		deltaetl_append_source_hash(buf, mapping, ROW_ALIAS, true);
+	else
+		appendStringInfo(buf, ROW_ALIAS ".%s", quote_identifier(mapping->hash->name));
+}
+
 /*
  * Collect the fingerprints of a side's rows in scope (see collect.c): of their
  * key, if keys are told by it, and of their content, unless that is taken from
@@ -180,7 +203,8 @@ append_collected(StringInfo buf, const Mapping *mapping, int from, int to)
  */
 char *
 deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side,
-							const char *reference, bool keys, bool content)
+							const char *reference, bool keys,
+							RowContent content)
 {
 	StringInfo	buf = deltaetl_new_query("SELECT ");
 	Extent		extent = {true, NULL};
@@ -190,7 +214,10 @@ deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side,
 					 reference);
 	append_position(buf, mapping, side, ROW_ALIAS ".%s, " ROW_ALIAS ".%s");
 	append_collected(buf, mapping, 0, nkeys);
-	append_collected(buf, mapping, nkeys, content ? mapping->ncolumns : nkeys);
+	if (content == CONTENT_COLUMNS)
+		append_collected(buf, mapping, nkeys, mapping->ncolumns);
+	else if (content == CONTENT_HASH)
+		append_collected_hash(buf, mapping, side);
 	appendStringInfoChar(buf, ')');
 	deltaetl_append_extent(buf, mapping, side, extent);
 	return buf->data;

@@ -37,7 +37,8 @@ enum SyncArgument
 	ARG_SCOPE,
 	ARG_ALLOW_EMPTY_SOURCE,
 	ARG_MAX_DELETE_PCT,
-	ARG_DRY_RUN
+	ARG_DRY_RUN,
+	ARG_SOURCE_HASH_COLUMN
 };
 
 typedef struct SyncOptions
@@ -106,6 +107,8 @@ read_options(FunctionCallInfo fcinfo)
 	request->exclude_columns = deltaetl_name_list(fcinfo, ARG_EXCLUDE_COLUMNS,
 												  "exclude_columns");
 	request->scope = deltaetl_text_argument(fcinfo, ARG_SCOPE);
+	request->source_hash_column = deltaetl_name_argument(fcinfo, ARG_SOURCE_HASH_COLUMN);
+	request->extension = get_func_namespace(fcinfo->flinfo->fn_oid);
 	options.deletes = read_deletes(fcinfo);
 	options.allow_empty_source =
 		deltaetl_bool_argument(fcinfo, ARG_ALLOW_EMPTY_SOURCE, "allow_empty_source");
@@ -223,6 +226,7 @@ run_sync(FunctionCallInfo fcinfo, const SyncOptions *options)
 	mapping = deltaetl_lock_and_resolve(&options->request,
 										deltaetl_extension_schema(fcinfo),
 										lockmode);
+	deltaetl_notice_untracked(mapping);
 	if (!options->dry_run)
 		deltaetl_check_snapshot(mapping);
 	nestlevel = deltaetl_spi_begin();
@@ -251,7 +255,7 @@ PG_FUNCTION_INFO_V1(deltaetl_sync);
  * deltaetl_sync(source regclass, target regclass, key_columns name[],
  *				 columns name[], exclude_columns name[], deletes text,
  *				 scope text, allow_empty_source boolean,
- *				 max_delete_pct float8, dry_run boolean)
+ *				 max_delete_pct float8, dry_run boolean, source_hash_column name)
  *	 returns (run_id bigint, inserted bigint, updated bigint, deleted bigint,
  *			  unchanged bigint, elapsed interval)
  *
