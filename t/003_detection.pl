@@ -71,7 +71,8 @@ my $log = log_of(
 	});
 foreach my $side ('staging', 'products')
 {
-	my ($plan) = grep { /FROM public\.$side / } $log =~ /(Query Text: SELECT r\.oid.*?)LOG:/sg;
+	my ($plan) =
+	  grep { /FROM public\.$side / } $log =~ /(Query Text: SELECT \w+\.deltaetl_fingerprints.*?)LOG:/sg;
 	like($plan, qr/Workers Launched: [12].*Parallel Seq Scan on $side /s,
 		"fingerprints of $side are read in parallel");
 }
@@ -101,11 +102,23 @@ counts("deletes => 'ignore'");
 is(counts("deletes => 'delete'"), '0|0|100|200000', 'deletes');
 is(differing_rows(), '0', 'target has the content of source');
 
-# A few updates find their rows by position, not by reading the table again.
-$node->safe_psql('postgres', 'UPDATE staging SET price = price + 1 WHERE id % 20000 = 0');
+# A few updates find their rows by position, not by reading the tables again;
+# where a trigger wants to know of them, too, and they are updated by SQL.
+$node->safe_psql('postgres', q(
+	UPDATE staging SET price = price + 1 WHERE id % 20000 = 0;
+	CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+	CREATE TRIGGER see BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION see();
+));
 $log = log_of(sub { counts("deletes => 'ignore'", @explain) });
 ($plan) = $log =~ /(Query Text: UPDATE .*?)LOG:/s;
 like($plan, qr/Tid Scan on products/, 'rows to update are found by ctid');
+like($plan, qr/Tid Scan on staging/, 'and so are those of the source');
+$node->safe_psql('postgres', q(
+	DROP FUNCTION see CASCADE;
+	UPDATE staging SET price = price + 1 WHERE id % 20000 = 0;
+));
+$log = log_of(sub { is(counts("deletes => 'ignore'", @explain), '0|10|0|199990', 'without a trigger') });
+unlike($log, qr/Query Text: UPDATE /, 'there is no need for a statement');
 
 # A first load whose delta is far larger than work_mem goes to temporary files.
 $node->safe_psql('postgres', 'TRUNCATE products');
@@ -124,6 +137,42 @@ my ($ret, $stdout, $stderr) = $node->psql('postgres',
 	"SET work_mem = 64; SET temp_file_limit = '1MB'; UPDATE staging SET price = 0;"
 	  . "SELECT deltaetl_sync('staging', 'products')");
 like($stderr, qr/temporary file size exceeds "?temp_file_limit/, 'temp_file_limit is respected');
+
+# Millions of rows, with the least memory there is, each way.
+$node->safe_psql(
+	'postgres', q(
+CREATE TABLE many (id int PRIMARY KEY, v int);
+CREATE TABLE many_more (LIKE many);
+INSERT INTO many SELECT i, i % 7 FROM generate_series(1, 3000000) AS i;
+INSERT INTO many_more SELECT id, CASE WHEN id % 1000 = 0 THEN v + 1 ELSE v END
+FROM many WHERE id % 100000 <> 1;
+INSERT INTO many_more SELECT -i, i FROM generate_series(1, 50) AS i;
+ANALYZE many, many_more;
+));
+foreach my $method ('auto', 'encoded')
+{
+	$log = log_of(
+		sub {
+			is( $node->safe_psql('postgres',
+					"SET work_mem = 64; SET hash_mem_multiplier = 1; SET deltaetl.detection = $method;"
+					  . "SELECT inserted, updated, deleted, unchanged"
+					  . " FROM deltaetl_sync('many_more', 'many', deletes => 'delete', dry_run => true)"),
+				'50|3000|30|2996970',
+				"three million rows with least work_mem, $method");
+		});
+	like($log, qr/temporary file: path "base\/pgsql_tmp/, 'from temporary files');
+}
+$node->safe_psql('postgres', "SELECT deltaetl_sync('many_more', 'many', deletes => 'delete')");
+is( $node->safe_psql('postgres',
+		'SELECT count(*) FROM ((TABLE many EXCEPT ALL TABLE many_more)'
+		  . ' UNION ALL (TABLE many_more EXCEPT ALL TABLE many)) AS d'),
+	'0',
+	'and the right ones');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_ls_tmpdir()'), '0', 'no file is left behind');
+($ret, $stdout, $stderr) = $node->psql('postgres',
+	"SET work_mem = 64; SET temp_file_limit = '10MB'; SELECT deltaetl_diff('many_more', 'many')");
+like($stderr, qr/temporary file size exceeds "?temp_file_limit/, 'temp_file_limit holds for fingerprints');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_ls_tmpdir()'), '0', 'and no file is left behind');
 
 # A run that is interrupted has done nothing.
 $node->safe_psql('postgres', 'UPDATE staging SET price = price + 1');
