@@ -9,7 +9,8 @@
 #   make installcheck   run pg_regress and isolation tests on a running server
 #
 #   make check-tap      the TAP tests alone; PROVE_TESTS=t/... picks some
-#   make bench          measure it against SQL that does the same; ROWS=, ROUNDS=
+#   make bench          measure it against its peers; SCALE=large, ROUNDS=, CASES=
+#   make bench-report   write what the READMEs say of it from the results
 #   make indent         lay out src/ as PostgreSQL does; indent-check only looks
 #   make dist           pack a release of what is committed
 
@@ -69,7 +70,7 @@ ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 EXTRA_CLEAN = .built-for tmp_check
 
 PG_CONFIG ?= pg_config
-tooling = setup demo check check-tap bench indent indent-check dist
+tooling = setup demo check check-tap bench bench-report indent indent-check dist
 
 # The tooling has to work before PostgreSQL is installed, and PGXS brings a
 # "check" that does nothing, so PGXS is left out where only tooling is wanted.
@@ -115,7 +116,10 @@ check-tap:
 	@tools/check tap
 
 bench:
-	@tools/bench $(or $(ROWS),1000000) $(or $(ROUNDS),5)
+	@tools/bench '$(or $(SCALE),small)' '$(ROUNDS)' '$(CASES)'
+
+bench-report:
+	@tools/bench --report '$(or $(SCALE),large)'
 
 indent:
 	@tools/indent
