@@ -42,15 +42,18 @@
 
 #define SECRET_SIZE 192
 
-/* Target rows of a partition that let it fit into the processor's cache. */
-#define PARTITION_ROWS 8192
+/* Rows of a side in a partition, which should fit into the processor's cache. */
+#define PARTITION_ROWS 65536
 #define MAX_PARTITIONS 1024
 
-/* Less than this would only make many small runs. */
-#define MIN_MEMORY ((Size) 1024 * 1024)
-
-/* A run goes to the leader as one value. */
-#define MAX_MEMORY ((Size) 256 * 1024 * 1024)
+/*
+ * What a process collects before it writes it to a file.  Memory that stays in
+ * the processor's cache is faster to write to, and then to a file, than ever
+ * more memory, which would have to be copied to the leader.  But what is read
+ * at a time, of a partition, should be worth the reading.
+ */
+#define MIN_RUN_MEMORY ((Size) 1024 * 1024)
+#define RUN_PARTITION_MEMORY ((Size) 8192)
 
 /* Tell rows apart that are hashed in different ways. */
 #define BYTES_WITH_NULLS UINT64CONST(0x9E3779B97F4A7C15)
@@ -90,15 +93,13 @@ typedef struct Reference
 /* ---------- leader ---------- */
 
 static int
-choose_partitions(const CollectOptions *options, Size run_limit)
+choose_partitions(const CollectOptions *options)
 {
 	double		rows = options->expected_rows;
 	double		by_cache = rows / PARTITION_ROWS;
+	double		by_memory = SET_SIDES * rows * sizeof(Fingerprint) / options->memory_limit;
 
-	/* what of a partition is written at once should be worth a system call */
-	double		allowed = run_limit / (32.0 * sizeof(Fingerprint));
-
-	return pg_nextpower2_32((uint32) Max(1, Min(by_cache, Min(allowed, MAX_PARTITIONS))));
+	return pg_nextpower2_32((uint32) Max(1, Min(Max(by_cache, by_memory), MAX_PARTITIONS)));
 }
 
 static void
@@ -120,7 +121,7 @@ deltaetl_collection_create(const CollectOptions *options)
 	Collection *collection = palloc(sizeof(Collection));
 	Size		size = offsetof(SharedCollection, tables) +
 	list_length(options->tables) * sizeof(Oid);
-	Size		run_limit = Max(MIN_MEMORY, Min(options->memory_limit / 4, MAX_MEMORY));
+	int			npartitions = choose_partitions(options);
 	SharedCollection *shared;
 	ListCell   *cell;
 
@@ -130,8 +131,10 @@ deltaetl_collection_create(const CollectOptions *options)
 	draw_random(shared->secret, SECRET_SIZE);
 	SharedFileSetInit(&shared->files, collection->segment);
 	pg_atomic_init_u32(&shared->participants, 0);
-	shared->memory_limit = run_limit;
-	shared->npartitions = choose_partitions(options, run_limit);
+	shared->memory_limit = Max(MIN_RUN_MEMORY,
+							   Min(npartitions * RUN_PARTITION_MEMORY,
+								   options->memory_limit / 4));
+	shared->npartitions = npartitions;
 	shared->nkeys = options->nkeys;
 	shared->by_bytes = options->by_bytes;
 	shared->ntables = 0;
