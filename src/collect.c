@@ -70,7 +70,7 @@ typedef struct SharedCollection
 	Size		memory_limit;	/* of what one process collects */
 	int			npartitions;
 	int			nkeys;
-	bool		by_bytes;
+	StoredContent stored;
 	char		secret[SECRET_SIZE];
 	int			ntables;
 	Oid			tables[FLEXIBLE_ARRAY_MEMBER];
@@ -136,7 +136,7 @@ deltaetl_collection_create(const CollectOptions *options)
 								   options->memory_limit / 4));
 	shared->npartitions = npartitions;
 	shared->nkeys = options->nkeys;
-	shared->by_bytes = options->by_bytes;
+	shared->stored = options->stored;
 	shared->ntables = 0;
 	foreach(cell, options->tables)
 		shared->tables[shared->ntables++] = lfirst_oid(cell);
@@ -328,15 +328,11 @@ hash_taken_apart(Collector *collector, HeapTuple tuple)
  * start, which values are NULL, and the data.
  */
 static XXH128_hash_t
-hash_stored_row(Collector *collector, ItemPointer tid)
+hash_stored_bytes(Collector *collector, HeapTuple tuple)
 {
 	const Size	skipped = offsetof(HeapTupleHeaderData, t_hoff);
-	HeapTuple	tuple;
 	XXH128_hash_t hash;
 
-	tuple = deltaetl_read_row(&collector->reader,
-							  ItemPointerGetBlockNumberNoCheck(tid),
-							  ItemPointerGetOffsetNumberNoCheck(tid));
 	if (unlikely(!deltaetl_is_complete(tuple, RelationGetDescr(collector->reader.rel))))
 		return hash_taken_apart(collector, tuple);
 	hash = XXH3_128bits_withSecret((char *) tuple->t_data + skipped,
@@ -345,6 +341,32 @@ hash_stored_row(Collector *collector, ItemPointer tid)
 	if (HeapTupleHasNulls(tuple))
 		hash.low64 ^= BYTES_WITH_NULLS;
 	return hash;
+}
+
+/* The hash that a row has in its last column. */
+static XXH128_hash_t
+hash_stored_hash(Collector *collector, HeapTuple tuple)
+{
+	bytea	   *hash = (bytea *) deltaetl_last_bytes(tuple, VARHDRSZ_SHORT + SHA256_LENGTH);
+
+	if (unlikely(hash == NULL))
+		hash = deltaetl_last_value(&collector->reader, tuple);
+	if (unlikely(hash == NULL))
+		elog(ERROR, "a stored hash is null");
+	return XXH3_128bits_withSecret(VARDATA_ANY(hash), VARSIZE_ANY_EXHDR(hash),
+								   collector->shared->secret, SECRET_SIZE);
+}
+
+static XXH128_hash_t
+hash_stored_row(Collector *collector, ItemPointer tid)
+{
+	HeapTuple	tuple;
+
+	tuple = deltaetl_read_row(&collector->reader,
+							  ItemPointerGetBlockNumberNoCheck(tid),
+							  ItemPointerGetOffsetNumberNoCheck(tid));
+	return collector->shared->stored == STORED_HASH ?
+		hash_stored_hash(collector, tuple) : hash_stored_bytes(collector, tuple);
 }
 
 /* Arguments of the aggregate from one number of field to another. */
@@ -366,7 +388,7 @@ enter_table(Collector *collector, Oid tableoid)
 {
 	const SharedCollection *shared = collector->shared;
 
-	if (shared->by_bytes)
+	if (shared->stored != STORED_NOT)
 	{
 		deltaetl_reader_open(&collector->reader, tableoid);
 		collector->columns = NULL;
@@ -400,7 +422,7 @@ set_content(Collector *collector, FunctionCallInfo fcinfo, ItemPointer tid,
 			Fingerprint *row)
 {
 	int			nkeys = collector->shared->nkeys;
-	XXH128_hash_t hash = collector->shared->by_bytes ?
+	XXH128_hash_t hash = collector->shared->stored != STORED_NOT ?
 	hash_stored_row(collector, tid) :
 	hash_fields(collector, fcinfo, nkeys, collector->nfields);
 

@@ -15,13 +15,21 @@
 #include "nodes/pg_list.h"
 #include "setdiff.h"
 
+/* What of a row, as it is stored, its content is taken from. */
+typedef enum StoredContent
+{
+	STORED_NOT,					/* but from arguments of the aggregate */
+	STORED_BYTES,				/* all of its bytes */
+	STORED_HASH					/* the hash in its last column */
+} StoredContent;
+
 /* What the fingerprints of a run are made of. */
 typedef struct CollectOptions
 {
 	List	   *tables;			/* OIDs of all tables that rows may lie in */
 	int			nkeys;			/* columns of the key among what is collected;
 								 * 0: keys have no canonical bytes */
-	bool		by_bytes;		/* content is the bytes of the stored row */
+	StoredContent stored;
 	double		expected_rows;	/* of the larger side */
 	Size		memory_limit;	/* in bytes, of one process */
 } CollectOptions;

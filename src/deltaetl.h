@@ -378,6 +378,7 @@ extern DeltaAction deltaetl_joined_action(const TupleTableSlot *slot);
 /* layout.c */
 extern bool deltaetl_keys_are_canonical(const Mapping *mapping);
 extern bool deltaetl_rows_are_comparable(const Mapping *mapping);
+extern bool deltaetl_hashes_are_last(const Mapping *mapping);
 extern bool deltaetl_has_toast(const MappingSide *side);
 
 /* fingerprint.c */

@@ -22,6 +22,9 @@
 /* First byte of every encoding; a change of the format changes it. */
 #define DELTAETL_ENCODING_VERSION 1
 
+/* Bytes of a row hash. */
+#define SHA256_LENGTH 32
+
 /* A byte buffer that may grow beyond the 1 GB of a StringInfo. */
 typedef struct EncodeBuffer
 {

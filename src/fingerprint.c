@@ -51,7 +51,7 @@ struct FingerprintRun
 {
 	Collection *collection;
 	bool		canonical_keys;
-	bool		by_bytes;
+	StoredContent stored;
 	RowContent	content;		/* beside those */
 	bool		load;			/* the target is empty */
 	bool		note_known;		/* and not rows to insert */
@@ -142,19 +142,22 @@ target_is_empty(const Mapping *mapping)
 static void
 choose_content(FingerprintRun *run, const Mapping *mapping)
 {
-	bool		has_toast = deltaetl_has_toast(&mapping->target);
-	bool		comparable = run->canonical_keys && !run->load &&
-	deltaetl_detection != DETECT_ENCODED && deltaetl_rows_are_comparable(mapping);
+	bool		may_be_stored = run->canonical_keys && !run->load &&
+	deltaetl_detection != DETECT_ENCODED;
 
+	run->stored = STORED_NOT;
 	run->content = CONTENT_COLUMNS;
-	if (mapping->hash != NULL && (mapping->source_hash_believed || has_toast ||
-								  (mapping->source_hash != NULL && !comparable)))
+	if (may_be_stored && deltaetl_hashes_are_last(mapping))
+		run->stored = STORED_HASH;
+	else if (mapping->hash != NULL &&
+			 (mapping->source_hash_believed || deltaetl_has_toast(&mapping->target)))
 		run->content = CONTENT_HASH;
-	else if (comparable)
-	{
-		run->by_bytes = true;
+	else if (may_be_stored && deltaetl_rows_are_comparable(mapping))
+		run->stored = STORED_BYTES;
+	else if (mapping->hash != NULL && mapping->source_hash != NULL)
+		run->content = CONTENT_HASH;
+	if (run->stored != STORED_NOT)
 		run->content = CONTENT_NONE;
-	}
 }
 
 static FingerprintRun *
@@ -172,7 +175,7 @@ begin_run(Delta *delta)
 
 	options.tables = list_concat_copy(mapping->source.tree, mapping->target.tree);
 	options.nkeys = run->canonical_keys ? mapping->nkeys : 0;
-	options.by_bytes = run->by_bytes;
+	options.stored = run->stored;
 	options.expected_rows = Max(expected_rows(&mapping->source),
 								expected_rows(&mapping->target));
 	options.memory_limit = get_hash_memory_limit();
@@ -314,7 +317,7 @@ take_all_differences(FingerprintRun *run, SetDiff *set)
 		run->note_known = delta->target_rows < delta->source_rows / MIN_NEW_SHARE;
 		delta->insert_rest = run->note_known;
 		run->positions = deltaetl_positions_create(delta, run->collection,
-												   run->by_bytes);
+												   run->stored == STORED_BYTES);
 		deltaetl_setdiff_finish(set, take_difference, run);
 		deltaetl_positions_finish(run->positions);
 	}

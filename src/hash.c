@@ -25,8 +25,6 @@
 #include "compat.h"
 #include "deltaetl.h"
 
-#define SHA256_LENGTH 32
-
 /* The share of rows that a planner should expect to differ. */
 #define DIFFERING_SHARE 0.01
 

@@ -121,6 +121,35 @@ tree_has_layout(const MappingSide *side, Oid relid)
 	return true;
 }
 
+static bool
+tree_ends_with(const MappingSide *side, const char *column)
+{
+	ListCell   *cell;
+
+	foreach(cell, side->tree)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_PARTITIONED_TABLE &&
+			!deltaetl_ends_with(lfirst_oid(cell), column))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Whether the hashes of both sides, which have to be locked, are stored where
+ * they can be read without taking rows apart, and of the size that is
+ * expected there.
+ */
+bool
+deltaetl_hashes_are_last(const Mapping *mapping)
+{
+	return mapping->hash != NULL && mapping->source_hash != NULL &&
+		!mapping->source_hash_believed &&
+		strcmp(mapping->hash->algorithm, "sha256") == 0 &&
+		tree_ends_with(&mapping->target, mapping->hash->name) &&
+		tree_ends_with(&mapping->source, mapping->hash->name);
+}
+
 static Oid
 first_stored_table(const MappingSide *side)
 {

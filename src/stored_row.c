@@ -64,7 +64,33 @@ deltaetl_reader_close(StoredRowReader *reader)
 	reader->rel = NULL;
 }
 
+/* The value of a row's last column, a bytea; NULL if it is. */
+bytea *
+deltaetl_last_value(StoredRowReader *reader, HeapTuple tuple)
+{
+	TupleDesc	desc = RelationGetDescr(reader->rel);
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, desc->natts, desc, &isnull);
+
+	return isnull ? NULL : DatumGetByteaPP(value);
+}
+
 /* ---------- layout ---------- */
+
+/* Whether a table, which has to be locked, is a heap whose last column is it. */
+bool
+deltaetl_ends_with(Oid relid, const char *column)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	Form_pg_attribute last = desc->natts > 0 ? TupleDescAttr(desc, desc->natts - 1) : NULL;
+	bool		ends = RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) &&
+	rel->rd_tableam == GetHeapamTableAmRoutine() &&
+	last != NULL && !last->attisdropped && strcmp(NameStr(last->attname), column) == 0;
+
+	relation_close(rel, NoLock);
+	return ends;
+}
 
 static bool
 same_column(Form_pg_attribute a, Form_pg_attribute b)

@@ -17,6 +17,8 @@
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
+#include "compat.h"
+
 /*
  * Reads rows of which a snapshot in use has shown that they are there.  It
  * keeps the last relation open and the last page pinned.
@@ -82,6 +84,25 @@ deltaetl_is_complete(HeapTuple tuple, TupleDesc desc)
 		HeapTupleHeaderGetNatts(tuple->t_data) == desc->natts;
 }
 
+/*
+ * The last bytes of a row, if those are all of the short value of its last
+ * column, of a known size; else NULL.  A value that is not short would have a
+ * header of four bytes, whose last one does not look like one of a short value.
+ */
+static inline const char *
+deltaetl_last_bytes(HeapTuple tuple, Size size)
+{
+	const char *data = (const char *) tuple->t_data + tuple->t_len - size;
+
+	if (HeapTupleHasExternal(tuple) ||
+		tuple->t_len < tuple->t_data->t_hoff + size ||
+		!VARATT_IS_1B(data) || VARSIZE_1B(data) != size)
+		return NULL;
+	return data;
+}
+
+extern bytea *deltaetl_last_value(StoredRowReader *reader, HeapTuple tuple);
+extern bool deltaetl_ends_with(Oid relid, const char *column);
 extern bool deltaetl_same_layout(Oid relid, Oid other);
 
 #endif							/* DELTAETL_STORED_ROW_H */
