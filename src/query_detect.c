@@ -200,13 +200,17 @@ append_collected_hash(StringInfo buf, const Mapping *mapping,
  * Collect the fingerprints of a side's rows in scope (see collect.c): of their
  * key, if keys are told by it, and of their content, unless that is taken from
  * the stored row or of no interest.
+ *
+ * What is collected has to end up in the leader.  The process number, which
+ * only the leader may ask for, keeps a planner that is set to test parallel
+ * queries from having all of this done by a worker.
  */
 char *
 deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side,
 							const char *reference, bool keys,
 							RowContent content)
 {
-	StringInfo	buf = deltaetl_new_query("SELECT ");
+	StringInfo	buf = deltaetl_new_query("SELECT r.n, pg_catalog.pg_backend_pid() FROM (SELECT ");
 	Extent		extent = {true, NULL};
 	int			nkeys = keys ? mapping->nkeys : 0;
 
@@ -218,7 +222,8 @@ deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side,
 		append_collected(buf, mapping, nkeys, mapping->ncolumns);
 	else if (content == CONTENT_HASH)
 		append_collected_hash(buf, mapping, side);
-	appendStringInfoChar(buf, ')');
+	appendStringInfoString(buf, ") AS n");
 	deltaetl_append_extent(buf, mapping, side, extent);
+	appendStringInfoString(buf, ") AS r");
 	return buf->data;
 }

@@ -72,7 +72,7 @@ my $log = log_of(
 foreach my $side ('staging', 'products')
 {
 	my ($plan) =
-	  grep { /FROM public\.$side / } $log =~ /(Query Text: SELECT \w+\.deltaetl_fingerprints.*?)LOG:/sg;
+	  grep { /FROM public\.$side / } $log =~ /(Query Text: SELECT r\.n, .*?)LOG:/sg;
 	like($plan, qr/Workers Launched: [12].*Parallel Seq Scan on $side /s,
 		"fingerprints of $side are read in parallel");
 }
@@ -89,7 +89,8 @@ foreach my $case (
 	[ 'serial', 'max_parallel_workers_per_gather = 0' ],
 	[ 'merge join', 'enable_hashjoin = off', 'max_parallel_workers_per_gather = 0' ],
 	[ 'least memory', 'work_mem = 64', 'hash_mem_multiplier = 1' ],
-	[ 'no workers left', 'max_parallel_workers = 0' ])
+	[ 'no workers left', 'max_parallel_workers = 0' ],
+	[ 'all by a worker', ($node->pg_version < 16 ? 'force_parallel_mode' : 'debug_parallel_query') . ' = on' ])
 {
 	my ($name, @settings) = @$case;
 	foreach my $method ('auto', 'join')
