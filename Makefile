@@ -22,6 +22,7 @@ OBJS = \
 	src/arguments.o \
 	src/census.o \
 	src/coerce.o \
+	src/compare.o \
 	src/collect.o \
 	src/delta.o \
 	src/diff.o \

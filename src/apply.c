@@ -50,7 +50,7 @@ warn_of_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
 }
 
 static uint64
-apply_action(const Delta *delta, DeltaAction action)
+apply_action(Delta *delta, DeltaAction action)
 {
 	if (!deltaetl_can_apply_directly(delta, action))
 		return deltaetl_spi_modify(action_query(delta, action), delta->mapping);
@@ -60,7 +60,7 @@ apply_action(const Delta *delta, DeltaAction action)
 
 /* Apply the delta; returns how many rows were really changed. */
 AppliedCounts
-deltaetl_apply(const Delta *delta)
+deltaetl_apply(Delta *delta)
 {
 	AppliedCounts applied = {0};
 

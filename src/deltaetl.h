@@ -11,7 +11,7 @@
  *		track, verify -> stored, mapping
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collect, positions, lone_rows
- *		collect, positions -> setdiff, runs, stored_row
+ *		collect, positions -> setdiff, runs, stored_row, compare
  *		apply -> direct
  *		all of these -> delta, query, spi
  *		hash -> encode
@@ -182,6 +182,8 @@ typedef struct Delta
 	bool		with_deletes;
 	bool		by_position;	/* of the source's rows */
 	bool		insert_rest;	/* all rows of the source but those known */
+	bool		to_apply;		/* not only to look at */
+	bool		unconfirmed;	/* rows to update may turn out to be the same */
 	TupleDesc	desc;
 	Tuplestorestate *rows[DELTA_STORES];
 	uint64		count[DELTA_STORES];
@@ -394,7 +396,7 @@ extern void deltaetl_detect(Delta *delta);
 
 /* direct.c */
 extern bool deltaetl_can_apply_directly(const Delta *delta, DeltaAction action);
-extern uint64 deltaetl_direct_update(const Delta *delta);
+extern uint64 deltaetl_direct_update(Delta *delta);
 extern uint64 deltaetl_direct_insert(const Delta *delta);
 
 /* apply.c */
@@ -403,6 +405,6 @@ typedef struct AppliedCounts
 	uint64		count[DELTA_ACTIONS];
 } AppliedCounts;
 
-extern AppliedCounts deltaetl_apply(const Delta *delta);
+extern AppliedCounts deltaetl_apply(Delta *delta);
 
 #endif							/* DELTAETL_H */

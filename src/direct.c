@@ -25,6 +25,7 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "commands/trigger.h"
+#include "compare.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
@@ -192,9 +193,18 @@ merge_rows(const Delta *delta, TupleTableSlot *merged,
 	ExecStoreVirtualTuple(merged);
 }
 
+static RowValues
+row_values(const TupleTableSlot *slot)
+{
+	RowValues	row = {slot->tts_values, slot->tts_isnull};
+
+	return row;
+}
+
+/* Update a row, unless the comparer, if there is one, finds it the same. */
 static void
 update_row(Writer *writer, EPQState *epqstate, Relation source,
-		   TupleTableSlot *pair, TupleTableSlot *slots[3])
+		   RowComparer *comparer, TupleTableSlot *pair, TupleTableSlot *slots[3])
 {
 	bool		isnull;
 	Datum		tid = slot_getattr(pair, DELTA_COLUMN_CTID + 1, &isnull);
@@ -202,15 +212,21 @@ update_row(Writer *writer, EPQState *epqstate, Relation source,
 
 	fetch_row(writer->target, (ItemPointer) DatumGetPointer(tid), slots[0]);
 	fetch_row(source, (ItemPointer) DatumGetPointer(source_tid), slots[1]);
+	if (comparer != NULL &&
+		deltaetl_rows_are_same(comparer, row_values(slots[0]), row_values(slots[1])))
+		return;
 	merge_rows(writer->delta, slots[2], slots[0], slots[1]);
 	ExecSimpleRelationUpdate(writer->result, writer->estate, epqstate,
 							 slots[0], slots[2]);
 	writer->written++;
 }
 
-/* Update the rows that the delta names; returns how many. */
+/*
+ * Update the rows that the delta names; returns how many.  If those may still
+ * turn out to be the same, the delta is corrected.
+ */
 uint64
-deltaetl_direct_update(const Delta *delta)
+deltaetl_direct_update(Delta *delta)
 {
 	Writer		writer = begin_writing(delta, DELTA_UPDATE);
 	Relation	source = table_open(delta->mapping->source.relid, AccessShareLock);
@@ -221,6 +237,8 @@ deltaetl_direct_update(const Delta *delta)
 		MakeSingleTupleTableSlot(RelationGetDescr(writer.target), &TTSOpsVirtual)
 	};
 	MemoryContext oldcontext = CurrentMemoryContext;
+	RowComparer *comparer = delta->unconfirmed ?
+	deltaetl_comparer_create(RelationGetDescr(writer.target)) : NULL;
 	EPQState	epqstate;
 
 	init_epq_state(&epqstate, writer.estate);
@@ -229,11 +247,16 @@ deltaetl_direct_update(const Delta *delta)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
-		update_row(&writer, &epqstate, source, pair, slots);
+		update_row(&writer, &epqstate, source, comparer, pair, slots);
 		MemoryContextSwitchTo(oldcontext);
 		ResetPerTupleExprContext(writer.estate);
 	}
 
+	if (delta->unconfirmed)
+	{
+		delta->count[DELTA_UPDATE] = writer.written;
+		deltaetl_comparer_free(comparer);
+	}
 	for (int i = 0; i < lengthof(slots); i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	ExecDropSingleTupleTableSlot(pair);

@@ -316,8 +316,11 @@ take_all_differences(FingerprintRun *run, SetDiff *set)
 	{
 		run->note_known = delta->target_rows < delta->source_rows / MIN_NEW_SHARE;
 		delta->insert_rest = run->note_known;
+		delta->unconfirmed = run->stored == STORED_BYTES && delta->to_apply &&
+			deltaetl_can_apply_directly(delta, DELTA_UPDATE);
 		run->positions = deltaetl_positions_create(delta, run->collection,
-												   run->stored == STORED_BYTES);
+												   run->stored == STORED_BYTES &&
+												   !delta->unconfirmed);
 		deltaetl_setdiff_finish(set, take_difference, run);
 		deltaetl_positions_finish(run->positions);
 	}

@@ -16,11 +16,10 @@
  */
 #include "positions.h"
 
-#include "encode.h"
+#include "access/relation.h"
+#include "compare.h"
 #include "miscadmin.h"
 #include "stored_row.h"
-#include "utils/datum.h"
-#include "utils/memutils.h"
 
 #include "compat.h"
 
@@ -54,13 +53,13 @@ struct PositionLists
 	uint32		max_batch;
 	PositionBatch batches[DELTA_STORES];
 
+	MemoryContext context;
+
 	/* for comparing */
-	MemoryContext scratch;
+	RowComparer *comparer;
 	StoredRowReader readers[SET_SIDES];
 	Datum	   *values[SET_SIDES];
 	bool	   *isnull[SET_SIDES];
-	FieldEncoder *encoders;
-	EncodeBuffer bytes[SET_SIDES];
 };
 
 /* Lists in the current memory context, within a part of work_mem. */
@@ -80,96 +79,52 @@ deltaetl_positions_create(Delta *delta, const Collection *collection,
 		lists->batches[i].max = MIN_BATCH;
 		lists->batches[i].pairs = palloc(MIN_BATCH * sizeof(PositionPair));
 	}
-	lists->scratch = AllocSetContextCreate(CurrentMemoryContext,
-										   "deltaetl comparison",
-										   ALLOCSET_DEFAULT_SIZES);
+	lists->context = CurrentMemoryContext;
 	return lists;
 }
 
 /* ---------- comparing two stored rows ---------- */
 
-static void
-prepare_comparison(PositionLists *lists, TupleDesc desc)
+static RowValues
+fetch(PositionLists *lists, SetSide side, RowPosition position)
 {
-	MemoryContext context = GetMemoryChunkContext(lists);
-	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	StoredRowReader *reader = &lists->readers[side];
+	RowValues	row = {lists->values[side], lists->isnull[side]};
 
+	deltaetl_reader_open(reader, deltaetl_collection_table(lists->collection, position));
+	heap_deform_tuple(deltaetl_read_row(reader, position_block(position),
+										position_offset(position)),
+					  RelationGetDescr(reader->rel),
+					  lists->values[side], lists->isnull[side]);
+	return row;
+}
+
+static void
+prepare_comparison(PositionLists *lists, RowPosition position)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(lists->context);
+	Relation	rel = relation_open(deltaetl_collection_table(lists->collection, position), NoLock);
+	TupleDesc	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+
+	relation_close(rel, NoLock);
+	lists->comparer = deltaetl_comparer_create(desc);
 	for (int side = 0; side < SET_SIDES; side++)
 	{
 		lists->values[side] = palloc(desc->natts * sizeof(Datum));
 		lists->isnull[side] = palloc(desc->natts * sizeof(bool));
-		deltaetl_buffer_init(&lists->bytes[side], context);
 	}
-	lists->encoders = palloc0(desc->natts * sizeof(FieldEncoder));
-	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped)
-			deltaetl_encoder_init(&lists->encoders[i],
-								  TupleDescAttr(desc, i)->atttypid, context);
 	MemoryContextSwitchTo(oldcontext);
-}
-
-/* Whether a column of the rows at hand has the same encoding in both. */
-static bool
-same_encoding(PositionLists *lists, int column)
-{
-	for (int side = 0; side < SET_SIDES; side++)
-	{
-		deltaetl_buffer_reset(&lists->bytes[side]);
-		encode_field(&lists->encoders[column], lists->values[side][column],
-					 lists->isnull[side][column], &lists->bytes[side]);
-	}
-	return lists->bytes[SET_SOURCE].len == lists->bytes[SET_TARGET].len &&
-		memcmp(lists->bytes[SET_SOURCE].data, lists->bytes[SET_TARGET].data,
-			   lists->bytes[SET_SOURCE].len) == 0;
-}
-
-static bool
-same_column(PositionLists *lists, Form_pg_attribute att)
-{
-	int			column = att->attnum - 1;
-
-	if (att->attisdropped || att->attgenerated)
-		return true;
-	if (lists->isnull[SET_SOURCE][column] != lists->isnull[SET_TARGET][column])
-		return false;
-	return lists->isnull[SET_SOURCE][column] ||
-		datum_image_eq(lists->values[SET_SOURCE][column],
-					   lists->values[SET_TARGET][column],
-					   att->attbyval, att->attlen) ||
-		same_encoding(lists, column);
-}
-
-static void
-fetch(PositionLists *lists, SetSide side, RowPosition position)
-{
-	StoredRowReader *reader = &lists->readers[side];
-	HeapTuple	tuple;
-
-	deltaetl_reader_open(reader, deltaetl_collection_table(lists->collection, position));
-	tuple = deltaetl_read_row(reader, position_block(position),
-							  position_offset(position));
-	if (lists->encoders == NULL)
-		prepare_comparison(lists, RelationGetDescr(reader->rel));
-	heap_deform_tuple(tuple, RelationGetDescr(reader->rel),
-					  lists->values[side], lists->isnull[side]);
 }
 
 /* Both tables have the same columns in the same places. */
 static bool
-rows_are_same(PositionLists *lists, const PositionPair *pair)
+pair_is_same(PositionLists *lists, const PositionPair *pair)
 {
-	MemoryContext oldcontext = MemoryContextSwitchTo(lists->scratch);
-	TupleDesc	desc;
-	bool		same = true;
-
-	fetch(lists, SET_TARGET, pair->order);
-	fetch(lists, SET_SOURCE, pair->other);
-	desc = RelationGetDescr(lists->readers[SET_TARGET].rel);
-	for (int i = 0; same && i < desc->natts; i++)
-		same = same_column(lists, TupleDescAttr(desc, i));
-	MemoryContextSwitchTo(oldcontext);
-	MemoryContextReset(lists->scratch);
-	return same;
+	if (lists->comparer == NULL)
+		prepare_comparison(lists, pair->order);
+	return deltaetl_rows_are_same(lists->comparer,
+								  fetch(lists, SET_TARGET, pair->order),
+								  fetch(lists, SET_SOURCE, pair->other));
 }
 
 /* ---------- batches ---------- */
@@ -213,7 +168,7 @@ flush(PositionLists *lists, int store)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (store != DELTA_UPDATE || !lists->compare ||
-			!rows_are_same(lists, &batch->pairs[i]))
+			!pair_is_same(lists, &batch->pairs[i]))
 			put_pair(lists, store, &batch->pairs[i]);
 	}
 	batch->count = 0;
@@ -264,6 +219,7 @@ deltaetl_positions_finish(PositionLists *lists)
 	}
 	deltaetl_reader_close(&lists->readers[SET_SOURCE]);
 	deltaetl_reader_close(&lists->readers[SET_TARGET]);
-	MemoryContextDelete(lists->scratch);
+	if (lists->comparer != NULL)
+		deltaetl_comparer_free(lists->comparer);
 	pfree(lists);
 }

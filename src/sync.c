@@ -196,6 +196,7 @@ detect_and_guard(const SyncOptions *options, const Mapping *mapping)
 {
 	Delta	   *delta = deltaetl_delta_create(mapping, options->deletes);
 
+	delta->to_apply = !options->dry_run;
 	deltaetl_census(delta, options->limit_deletes && options->deletes);
 	guard_empty_source(options, delta);
 	deltaetl_detect(delta);
