@@ -18,6 +18,8 @@
  */
 #include "deltaetl.h"
 
+#include "utils/rls.h"
+
 static char *
 action_query(const Delta *delta, DeltaAction action)
 {
@@ -33,20 +35,39 @@ action_query(const Delta *delta, DeltaAction action)
 }
 
 /*
- * Rows may escape a statement: a BEFORE trigger returned NULL or has moved
- * them, or a policy hides them.
+ * Whether rows may escape a statement: a BEFORE trigger returns NULL or has
+ * moved them, or a policy hides them.
  */
+static bool
+rows_may_escape(const Mapping *mapping)
+{
+	ListCell   *cell;
+
+	foreach(cell, mapping->target.tree)
+	{
+		if (check_enable_rls(lfirst_oid(cell), InvalidOid, true) == RLS_ENABLED)
+			return true;
+	}
+	return mapping->target_has_triggers;
+}
+
+/* Nothing else may keep rows from being written without an error. */
 static void
-warn_of_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
+report_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
 {
 	static const char *const words[] = {"deleted", "updated", "inserted"};
+	bool		may_escape = rows_may_escape(delta->mapping);
 
-	if (applied < delta->count[action])
-		ereport(WARNING,
-				(errmsg("only " UINT64_FORMAT " of " UINT64_FORMAT " rows of \"%s\" were %s",
-						applied, delta->count[action],
-						delta->mapping->target.name, words[action]),
-				 errdetail("A trigger or a row security policy of the table kept the others from it.")));
+	if (applied >= delta->count[action])
+		return;
+	ereport(may_escape ? WARNING : ERROR,
+			(errcode(may_escape ? ERRCODE_WARNING : ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("only " UINT64_FORMAT " of " UINT64_FORMAT " rows of \"%s\" were %s",
+					applied, delta->count[action],
+					delta->mapping->target.name, words[action]),
+			 may_escape ?
+			 errdetail("A trigger or a row security policy of the table kept the others from it.") :
+			 errdetail("Functions that the definition of the table calls have written to source or target meanwhile.")));
 }
 
 static uint64
@@ -58,12 +79,28 @@ apply_action(Delta *delta, DeltaAction action)
 		deltaetl_direct_insert(delta);
 }
 
+/*
+ * Whether rows of the source have to be taken before anything is written.
+ * Where rows are written without a plan nobody else writes meanwhile.
+ */
+static bool
+needs_values(const Delta *delta)
+{
+	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
+		if (delta->count[action] > 0 && !deltaetl_can_apply_directly(delta, action))
+			return delta->mapping->target_has_triggers ||
+				(delta->insert_rest && delta->mapping->scope != NULL);
+	return false;
+}
+
 /* Apply the delta; returns how many rows were really changed. */
 AppliedCounts
 deltaetl_apply(Delta *delta)
 {
 	AppliedCounts applied = {0};
 
+	if (delta->by_position && needs_values(delta))
+		deltaetl_delta_take_values(delta);
 	deltaetl_spi_hold_triggers();
 	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
 	{
@@ -76,7 +113,7 @@ deltaetl_apply(Delta *delta)
 					 errmsg("more rows of \"%s\" would be changed than differ",
 							delta->mapping->target.name),
 					 errdetail("Triggers of the table have given other rows the same keys.")));
-		warn_of_shortfall(delta, action, applied.count[action]);
+		report_shortfall(delta, action, applied.count[action]);
 	}
 	deltaetl_spi_fire_triggers();
 	return applied;

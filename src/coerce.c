@@ -15,6 +15,7 @@
  */
 #include "deltaetl.h"
 
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_coerce.h"
@@ -48,11 +49,18 @@ assigned_column(const Mapping *mapping, const ColumnRef *ref)
 	return find_column(mapping, strVal(lsecond(ref->fields)));
 }
 
+/* What the hooks need, for one statement. */
+typedef struct HookState
+{
+	const Mapping *mapping;
+	bool		give_reference; /* once more */
+} HookState;
+
 static Node *
 assign_column(ParseState *pstate, ColumnRef *ref)
 {
-	const Mapping *mapping = pstate->p_ref_hook_state;
-	const MappingColumn *column = assigned_column(mapping, ref);
+	const HookState *state = pstate->p_ref_hook_state;
+	const MappingColumn *column = assigned_column(state->mapping, ref);
 	Node	   *value;
 
 	if (column == NULL)
@@ -71,20 +79,51 @@ assign_column(ParseState *pstate, ColumnRef *ref)
 	return value;
 }
 
-static void
-install_hook(ParseState *pstate, void *arg)
+/*
+ * The reference that a query takes as a parameter, so that no function that
+ * is called in it can read it in the text of the query.  Only once: that is
+ * our own use of it, and scope comes later.
+ */
+static Node *
+give_reference(ParseState *pstate, ParamRef *ref)
 {
-	pstate->p_pre_columnref_hook = assign_column;
-	pstate->p_ref_hook_state = arg;
+	HookState  *state = pstate->p_ref_hook_state;
+	Param	   *param;
+
+	if (ref->number != 1 || !state->give_reference)
+		return NULL;
+	state->give_reference = false;
+	param = makeNode(Param);
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = 1;
+	param->paramtype = BYTEAOID;
+	param->paramtypmod = -1;
+	param->location = ref->location;
+	return (Node *) param;
 }
 
-/* Parameters, none, with which a query's source columns are coerced. */
-ParamListInfo
-deltaetl_coercing_params(const Mapping *mapping)
+static void
+install_hooks(ParseState *pstate, const Mapping *mapping, bool give_reference_once)
 {
-	ParamListInfo params = makeParamList(0);
+	HookState  *state = palloc0(sizeof(HookState));
 
-	params->parserSetup = install_hook;
-	params->parserSetupArg = unconstify(Mapping *, mapping);
-	return params;
+	state->mapping = mapping;
+	state->give_reference = give_reference_once;
+	pstate->p_pre_columnref_hook = assign_column;
+	pstate->p_paramref_hook = give_reference;
+	pstate->p_ref_hook_state = state;
+}
+
+/* Set up the parser so that the source's columns are coerced; arg is the mapping. */
+void
+deltaetl_coerce_setup(ParseState *pstate, void *arg)
+{
+	install_hooks(pstate, arg, false);
+}
+
+/* The same for a query that takes a reference. */
+void
+deltaetl_collect_setup(ParseState *pstate, void *arg)
+{
+	install_hooks(pstate, arg, true);
 }

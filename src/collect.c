@@ -6,13 +6,15 @@
  * An ordinary query reads a relation, so that the planner chooses how, and
  * how many workers help:
  *
- *		SELECT deltaetl_fingerprints(reference, tableoid, ctid, key...) FROM ...
+ *		SELECT deltaetl_fingerprints($1, tableoid, ctid, key...) FROM ...
  *
  * The aggregate takes each row in the process that reads it, and what comes
  * to the leader is not rows but runs of fingerprints, in bulk or in files.
  * All processes find what they have to know in a segment of shared memory
- * that the reference names.  The reference holds a random token, too, without
- * which the aggregate does nothing: whoever calls it by hand has none.
+ * that the reference names, $1.  It holds a random token, too, without which
+ * the aggregate does nothing, and which is good only while the query runs.
+ * Whoever calls the aggregate by hand has none: it is a parameter, since the
+ * text of a query can be read by any function that is called in it.
  *
  * Fingerprints are XXH3-128 with a secret drawn for the run (libxxhash by
  * Yann Collet, https://github.com/Cyan4973/xxHash): they are never stored, and
@@ -65,6 +67,7 @@ typedef struct SharedCollection
 	uint64		token[2];
 	int			leader;			/* process in which set is valid */
 	SetDiff    *set;
+	bool		open[SET_SIDES];	/* sides that are being read */
 	SharedFileSet files;
 	pg_atomic_uint32 participants;
 	Size		memory_limit;	/* of what one process collects */
@@ -161,19 +164,30 @@ deltaetl_collection_table(const Collection *collection, RowPosition position)
 	return collection->shared->tables[position_table(position)];
 }
 
-/* The aggregate's first argument, as SQL text, for reading a side. */
-char *
-deltaetl_collection_reference(const Collection *collection, SetSide side)
+/*
+ * Begin to read a side: return the aggregate's first argument, which is good
+ * until deltaetl_collection_close().
+ */
+bytea *
+deltaetl_collection_open(Collection *collection, SetSide side)
 {
+	Size		size = VARHDRSZ + sizeof(Reference);
+	bytea	   *value = palloc(size);
 	Reference	reference = {0};
-	char		hex[2 * sizeof(Reference) + 1];
 
+	collection->shared->open[side] = true;
 	memcpy(reference.token, collection->shared->token, sizeof(reference.token));
 	reference.handle = dsm_segment_handle(collection->segment);
 	reference.side = side;
-	hex_encode((char *) &reference, sizeof(reference), hex);
-	hex[2 * sizeof(Reference)] = '\0';
-	return psprintf("'\\x%s'::pg_catalog.bytea", hex);
+	SET_VARSIZE(value, size);
+	memcpy(VARDATA(value), &reference, sizeof(reference));
+	return value;
+}
+
+void
+deltaetl_collection_close(Collection *collection)
+{
+	memset(collection->shared->open, 0, sizeof(collection->shared->open));
 }
 
 void
@@ -228,7 +242,8 @@ find_shared(const Reference *reference)
 		dsm_segment_map_length(segment) < sizeof(SharedCollection))
 		report_bad_call();
 	shared = dsm_segment_address(segment);
-	if (memcmp(shared->token, reference->token, sizeof(reference->token)) != 0)
+	if (memcmp(shared->token, reference->token, sizeof(reference->token)) != 0 ||
+		!shared->open[reference->side])
 		report_bad_call();
 	if (attached)
 	{
@@ -388,20 +403,19 @@ enter_table(Collector *collector, Oid tableoid)
 {
 	const SharedCollection *shared = collector->shared;
 
+	int			i = 0;
+
+	while (i < shared->ntables && shared->tables[i] != tableoid)
+		i++;
+	if (i == shared->ntables)
+		elog(ERROR, "table with OID %u is not among those of the run", tableoid);
 	if (shared->stored != STORED_NOT)
 	{
 		deltaetl_reader_open(&collector->reader, tableoid);
 		collector->columns = NULL;
 	}
-	for (int i = 0; i < shared->ntables; i++)
-	{
-		if (shared->tables[i] != tableoid)
-			continue;
-		collector->table = i;
-		collector->tableoid = tableoid;
-		return;
-	}
-	elog(ERROR, "table with OID %u is not among those of the run", tableoid);
+	collector->table = i;
+	collector->tableoid = tableoid;
 }
 
 static void
@@ -551,6 +565,8 @@ deltaetl_fingerprints_deserialize(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	read_reference(&collector->reference, packed);
+	if (VARSIZE_ANY_EXHDR(packed) < PACKED_PREFIX + sizeof(header))
+		report_bad_call();
 	memcpy(&header, VARDATA_ANY(packed) + PACKED_PREFIX, sizeof(header));
 	collector->rows = header.rows;
 	hand_over(find_shared(&collector->reference), collector->reference.side,

@@ -42,8 +42,8 @@ extern Collection *deltaetl_collection_create(const CollectOptions *options);
 extern SetDiff *deltaetl_collection_set(const Collection *collection);
 extern Oid	deltaetl_collection_table(const Collection *collection,
 									  RowPosition position);
-extern char *deltaetl_collection_reference(const Collection *collection,
-										   SetSide side);
+extern bytea *deltaetl_collection_open(Collection *collection, SetSide side);
+extern void deltaetl_collection_close(Collection *collection);
 extern void deltaetl_collection_free(Collection *collection);
 
 #endif							/* DELTAETL_COLLECT_H */

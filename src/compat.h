@@ -65,15 +65,19 @@ read_exactly(BufFile *file, void *data, size_t size)
 
 /*
  * Make a relation the only one of an executor's state, as the target of an
- * update of some columns.  From 16 on what may be done to a relation is apart
+ * insert or update of some columns, which the user has to have the right to,
+ * ACL_INSERT or ACL_UPDATE.  From 16 on what may be done to a relation is apart
  * from what it is.
  */
 static inline void
-init_range_table(EState *estate, Relation rel, Bitmapset *updated)
+init_range_table(EState *estate, Relation rel, AclMode right, Bitmapset *columns)
 {
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 #if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *permission;
 	List	   *permissions = NIL;
+#else
+	RangeTblEntry *permission = rte;
 #endif
 
 	rte->rtekind = RTE_RELATION;
@@ -81,9 +85,17 @@ init_range_table(EState *estate, Relation rel, Bitmapset *updated)
 	rte->relkind = rel->rd_rel->relkind;
 	rte->rellockmode = RowExclusiveLock;
 #if PG_VERSION_NUM >= 160000
-	addRTEPermissionInfo(&permissions, rte)->updatedCols = updated;
+	permission = addRTEPermissionInfo(&permissions, rte);
+#endif
+	permission->requiredPerms = right;
+	if (right == ACL_INSERT)
+		permission->insertedCols = columns;
+	else
+		permission->updatedCols = columns;
+#if PG_VERSION_NUM >= 160000
+	(void) ExecCheckPermissions(list_make1(rte), permissions, true);
 #else
-	rte->updatedCols = updated;
+	(void) ExecCheckRTPerms(list_make1(rte), true);
 #endif
 #if PG_VERSION_NUM >= 180000
 	ExecInitRangeTable(estate, list_make1(rte), permissions, bms_make_singleton(1));
@@ -104,6 +116,16 @@ init_range_table(EState *estate, Relation rel, Bitmapset *updated)
 	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
 #define insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#endif
+
+#include "storage/bufmgr.h"
+
+/* Until 16 rows could be removed that a very old snapshot still sees. */
+#if PG_VERSION_NUM >= 170000
+#define check_old_snapshot(rel, page) ((void) 0)
+#else
+#define check_old_snapshot(rel, page) \
+	TestForOldSnapshot(GetActiveSnapshot(), rel, page)
 #endif
 
 #include <openssl/evp.h>

@@ -57,6 +57,17 @@ position_descriptor(void)
 	return desc;
 }
 
+static TupleDesc
+create_descriptor(const Delta *delta)
+{
+	TupleDesc	desc = delta->by_position ? position_descriptor() :
+	value_descriptor(delta->mapping);
+
+	TupleDescInitEntry(desc, DELTA_COLUMN_TABLEOID + 1, "oid", OIDOID, -1, 0);
+	TupleDescInitEntry(desc, DELTA_COLUMN_CTID + 1, "tid", TIDOID, -1, 0);
+	return desc;
+}
+
 /*
  * An empty delta in the current memory context, within work_mem as a whole;
  * rows that only the target has belong into it if asked for.
@@ -69,9 +80,7 @@ deltaetl_delta_create(const Mapping *mapping, bool with_deletes)
 	delta->mapping = mapping;
 	delta->with_deletes = with_deletes;
 	delta->by_position = mapping->by_fingerprint;
-	delta->desc = delta->by_position ? position_descriptor() : value_descriptor(mapping);
-	TupleDescInitEntry(delta->desc, DELTA_COLUMN_TABLEOID + 1, "oid", OIDOID, -1, 0);
-	TupleDescInitEntry(delta->desc, DELTA_COLUMN_CTID + 1, "tid", TIDOID, -1, 0);
+	delta->desc = create_descriptor(delta);
 	delta->changed = palloc0(mapping->ncolumns * sizeof(bool));
 	for (int i = 0; i < DELTA_STORES; i++)
 		delta->rows[i] = tuplestore_begin_heap(true, false,
@@ -112,6 +121,42 @@ deltaetl_delta_register(Delta *delta)
 	for (int i = 0; i < DELTA_STORES; i++)
 		deltaetl_spi_register(store_names[i], delta->desc, delta->rows[i],
 							  delta->count[i]);
+}
+
+static void
+keep_row(TupleTableSlot *slot, void *arg)
+{
+	tuplestore_puttupleslot(arg, slot);
+}
+
+/*
+ * Make of positions of the source's rows the rows themselves, before anything
+ * is written: what reads the source later could see what triggers have done
+ * to it meanwhile, and a scope what the run itself has done.
+ */
+void
+deltaetl_delta_take_values(Delta *delta)
+{
+	Tuplestorestate *rows[DELTA_STORES] = {NULL};
+
+	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
+	{
+		rows[action] = tuplestore_begin_heap(true, false, work_mem / DELTA_STORES);
+		if (delta->count[action] > 0)
+			deltaetl_spi_select(deltaetl_rows_query(delta, action), delta->mapping,
+								keep_row, rows[action]);
+	}
+	delta->by_position = false;
+	delta->insert_rest = false;
+	delta->desc = create_descriptor(delta);
+	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
+	{
+		tuplestore_end(delta->rows[action]);
+		delta->rows[action] = rows[action];
+		deltaetl_spi_unregister(store_names[action]);
+		deltaetl_spi_register(store_names[action], delta->desc, rows[action],
+							  delta->count[action]);
+	}
 }
 
 /* Give back its temporary files, which do not go with the memory context. */

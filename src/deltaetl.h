@@ -131,6 +131,7 @@ typedef struct Mapping
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
 	bool		by_fingerprint; /* and those of both sides can be read whole */
 	bool		target_moves;	/* a trigger may write to rows before us */
+	bool		target_has_triggers;	/* of its users */
 	const StoredHash *hash;		/* the target's, of the columns compared */
 	char	   *source_hash;	/* column of the source with the same, quoted */
 	bool		source_hash_believed;	/* because the caller says so */
@@ -184,7 +185,7 @@ typedef struct Delta
 	bool		insert_rest;	/* all rows of the source but those known */
 	bool		to_apply;		/* not only to look at */
 	bool		unconfirmed;	/* rows to update may turn out to be the same */
-	TupleDesc	desc;
+	TupleDesc	desc;			/* of its rows, or their positions */
 	Tuplestorestate *rows[DELTA_STORES];
 	uint64		count[DELTA_STORES];
 	uint64		source_rows;	/* in scope */
@@ -243,6 +244,7 @@ extern void deltaetl_check_target_kind(Relation rel);
 extern void deltaetl_check_tracked_kind(Relation rel);
 extern bool deltaetl_has_foreign_children(Oid relid);
 extern bool deltaetl_may_move_rows(List *tree);
+extern bool deltaetl_has_user_triggers(List *tree);
 
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
@@ -288,7 +290,8 @@ extern void deltaetl_check_trees(const Mapping *mapping);
 extern void deltaetl_check_snapshot(const Mapping *mapping);
 
 /* coerce.c */
-extern ParamListInfo deltaetl_coercing_params(const Mapping *mapping);
+extern void deltaetl_coerce_setup(struct ParseState *pstate, void *arg);
+extern void deltaetl_collect_setup(struct ParseState *pstate, void *arg);
 extern bool deltaetl_can_assign(Oid source_type, Oid target_type);
 
 /* query.c */
@@ -313,9 +316,8 @@ extern char *deltaetl_join_query(const Mapping *mapping, bool with_deletes);
 extern char *deltaetl_lone_rows_query(const Mapping *mapping);
 extern char *deltaetl_any_row_query(const MappingSide *side);
 extern char *deltaetl_fingerprints_query(const Mapping *mapping,
-										 const MappingSide *side,
-										 const char *reference,
-										 bool keys, RowContent content);
+										 const MappingSide *side, bool keys,
+										 RowContent content);
 
 /* query_delta.c */
 extern char *deltaetl_out_of_scope_query(const Delta *delta);
@@ -326,6 +328,7 @@ extern char *deltaetl_delete_query(const Mapping *mapping);
 extern char *deltaetl_update_query(const Delta *delta);
 extern char *deltaetl_insert_query(const Delta *delta);
 extern char *deltaetl_new_rows_query(const Delta *delta);
+extern char *deltaetl_rows_query(const Delta *delta, DeltaAction action);
 
 /* query_track.c */
 extern char *deltaetl_track_query(const Mapping *mapping,
@@ -345,9 +348,12 @@ extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
 extern void deltaetl_spi_define(const char *command, const MappingSide *side);
+extern void deltaetl_spi_collect(const char *query, const Mapping *mapping,
+								 bytea *reference);
 extern void deltaetl_spi_hold_triggers(void);
 extern uint64 deltaetl_spi_modify(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_fire_triggers(void);
+extern void deltaetl_spi_unregister(const char *name);
 extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 								  Tuplestorestate *rows, uint64 count);
 
@@ -359,6 +365,7 @@ extern void deltaetl_delta_note_change(Delta *delta, int column,
 									   const TupleTableSlot *slot,
 									   int source, int target);
 extern void deltaetl_delta_register(Delta *delta);
+extern void deltaetl_delta_take_values(Delta *delta);
 extern const char *deltaetl_delta_name(int store);
 extern void deltaetl_delta_free(Delta *delta);
 

@@ -41,15 +41,6 @@
 
 /* ---------- when ---------- */
 
-static bool
-has_user_triggers(Relation rel)
-{
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-		if (!rel->trigdesc->triggers[i].tgisinternal)
-			return true;
-	return false;
-}
-
 /* Whether each column that is stored gets its value from the source. */
 static bool
 provides_all_columns(const Mapping *mapping, Relation target)
@@ -67,11 +58,12 @@ provides_all_columns(const Mapping *mapping, Relation target)
 }
 
 static bool
-target_is_simple(Relation target)
+target_is_simple(const Mapping *mapping, Relation target)
 {
-	return target->rd_rel->relkind == RELKIND_RELATION &&
+	return !mapping->target_has_triggers &&
+		target->rd_rel->relkind == RELKIND_RELATION &&
 		target->rd_tableam == GetHeapamTableAmRoutine() &&
-		!target->rd_rel->relhassubclass && !has_user_triggers(target) &&
+		!target->rd_rel->relhassubclass &&
 		check_enable_rls(RelationGetRelid(target), InvalidOid, true) != RLS_ENABLED;
 }
 
@@ -97,7 +89,7 @@ bool
 deltaetl_can_apply_directly(const Delta *delta, DeltaAction action)
 {
 	Relation	target = table_open(delta->mapping->target.relid, NoLock);
-	bool		can = target_is_simple(target);
+	bool		can = target_is_simple(delta->mapping, target);
 
 	if (action == DELTA_DELETE)
 		can = false;
@@ -121,7 +113,10 @@ typedef struct Writer
 	uint64		written;
 } Writer;
 
-/* As logical replication does it before it writes to a table. */
+/*
+ * As logical replication does it before it writes to a table, but with the
+ * rights of the caller, which are checked as for a statement.
+ */
 static Writer
 begin_writing(const Delta *delta, DeltaAction action)
 {
@@ -130,7 +125,8 @@ begin_writing(const Delta *delta, DeltaAction action)
 	Bitmapset  *columns = NULL;
 
 	for (int i = 0; i < mapping->ncolumns; i++)
-		if (deltaetl_is_written(delta, i))
+		if (action == DELTA_UPDATE ? deltaetl_is_written(delta, i) :
+			!mapping->columns[i].generated)
 			columns = bms_add_member(columns, mapping->columns[i].attnum -
 									 FirstLowInvalidHeapAttributeNumber);
 
@@ -140,7 +136,7 @@ begin_writing(const Delta *delta, DeltaAction action)
 	writer.estate->es_snapshot = GetActiveSnapshot();
 	writer.estate->es_output_cid = GetCurrentCommandId(true);
 	init_range_table(writer.estate, writer.target,
-					 action == DELTA_UPDATE ? columns : NULL);
+					 action == DELTA_UPDATE ? ACL_UPDATE : ACL_INSERT, columns);
 	writer.result = makeNode(ResultRelInfo);
 	InitResultRelInfo(writer.result, writer.target, 1, NULL, 0);
 	writer.estate->es_opened_result_relations = list_make1(writer.result);
@@ -191,6 +187,7 @@ merge_rows(const Delta *delta, TupleTableSlot *merged,
 		merged->tts_isnull[to] = source->tts_isnull[from];
 	}
 	ExecStoreVirtualTuple(merged);
+	merged->tts_tableOid = target->tts_tableOid;
 }
 
 static RowValues

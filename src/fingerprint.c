@@ -74,9 +74,20 @@ has_positions(Oid relid)
 		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
 }
 
+/* A column that is called like what is read beside the columns. */
+static bool
+names_are_reserved(const Mapping *mapping)
+{
+	for (int i = 0; i < mapping->ncommon; i++)
+		if (strncmp(mapping->common[i].name, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Whether the rows of both sides, which have to be locked, can be read whole,
- * and again by their position.
+ * and again by their position.  A hash that is believed and may be wrong does
+ * not tell keys.
  */
 bool
 deltaetl_can_fingerprint(const Mapping *mapping)
@@ -84,6 +95,8 @@ deltaetl_can_fingerprint(const Mapping *mapping)
 	return deltaetl_detection != DETECT_JOIN &&
 		has_positions(mapping->source.relid) &&
 		has_positions(mapping->target.relid) &&
+		!names_are_reserved(mapping) &&
+		(!mapping->source_hash_believed || deltaetl_keys_are_canonical(mapping)) &&
 		list_length(mapping->source.tree) + list_length(mapping->target.tree) <=
 		MAX_COLLECTED_TABLES;
 }
@@ -195,13 +208,13 @@ static uint64
 read_side(const FingerprintRun *run, SetSide side, RowContent content)
 {
 	const Mapping *mapping = run->delta->mapping;
-	char	   *reference = deltaetl_collection_reference(run->collection, side);
 	const char *query;
 
 	query = deltaetl_fingerprints_query(mapping, mapping_side(mapping, side),
-										reference, run->canonical_keys,
-										content);
-	deltaetl_spi_select(query, mapping, NULL, NULL);
+										run->canonical_keys, content);
+	deltaetl_spi_collect(query, mapping,
+						 deltaetl_collection_open(run->collection, side));
+	deltaetl_collection_close(run->collection);
 	return deltaetl_setdiff_rows(deltaetl_collection_set(run->collection), side);
 }
 
@@ -225,12 +238,14 @@ read_new_rows(FingerprintRun *run)
 	const Mapping *mapping = delta->mapping;
 	bool		assigns = assigns_values(mapping);
 
-	if (run->canonical_keys &&
-		(assigns || !deltaetl_keys_are_proven(mapping, &mapping->source)))
+	if (assigns || (run->canonical_keys &&
+					!deltaetl_keys_are_proven(mapping, &mapping->source)))
 		delta->source_rows = read_side(run, SET_SOURCE,
 									   assigns ? CONTENT_COLUMNS : CONTENT_NONE);
 	else
 		delta->source_rows = deltaetl_take_census(mapping, &mapping->source);
+	if (assigns && !run->canonical_keys)
+		(void) deltaetl_take_census(mapping, &mapping->source);
 	delta->count[DELTA_INSERT] = delta->source_rows;
 	delta->insert_rest = true;
 }

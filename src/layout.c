@@ -12,12 +12,30 @@
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "storage/bufmgr.h"
 #include "stored_row.h"
 #include "utils/lsyscache.h"
 
 /*
- * Whether values of a type that are equal have the same encoding.  Not so for
+ * Whether text is equal just if its UTF-8 is.  Some encodings of several bytes
+ * have characters that become the same one.
+ */
+static bool
+encoding_is_canonical(void)
+{
+	return GetDatabaseEncoding() == PG_UTF8 || pg_database_encoding_max_length() == 1;
+}
+
+static bool
+has_canonical_text(const MappingColumn *column)
+{
+	return encoding_is_canonical() &&
+		get_collation_isdeterministic(column->key_collation);
+}
+
+/*
+ * Whether values of a type are equal just if their encodings are.  Not so for
  * numeric without a scale (1.0 and 1.00), floats (0 and -0), interval, or
  * char(n) without a length.
  */
@@ -41,14 +59,15 @@ has_canonical_bytes(const MappingColumn *column)
 		case TEXTOID:
 		case VARCHAROID:
 		case NAMEOID:
-			return get_collation_isdeterministic(column->key_collation);
+			return has_canonical_text(column);
 		case BPCHAROID:
 			return column->typmod >= 0 && column->type == BPCHAROID &&
-				get_collation_isdeterministic(column->key_collation);
+				has_canonical_text(column);
 		case NUMERICOID:
 			return column->typmod >= 0 && column->type == NUMERICOID;
 		default:
-			return get_typtype(getBaseType(column->type)) == TYPTYPE_ENUM;
+			return encoding_is_canonical() &&
+				get_typtype(getBaseType(column->type)) == TYPTYPE_ENUM;
 	}
 }
 

@@ -103,6 +103,16 @@ believe_source_hash(Mapping *mapping, const char *name, Relation source,
 	mapping->source_hash_believed = true;
 }
 
+/* A column that is called like the hash where rows are read. */
+static bool
+has_reserved_name(const Mapping *mapping)
+{
+	for (int i = 0; i < mapping->ncommon; i++)
+		if (strcmp(mapping->common[i].name, "deltaetl:hash") == 0)
+			return true;
+	return false;
+}
+
 /*
  * Find out which stored hashes are of use, once the columns are resolved.
  * Raises an error if the caller has named one that is not.
@@ -114,7 +124,8 @@ deltaetl_resolve_hash(Mapping *mapping, const MappingRequest *request,
 	StoredHash *hash = deltaetl_find_stored_hash(target, request->extension, NULL);
 	StoredHash *source_hash;
 
-	if (hash != NULL && deltaetl_may_read(target, hash->attnum) &&
+	if (hash != NULL && !has_reserved_name(mapping) &&
+		deltaetl_may_read(target, hash->attnum) &&
 		hashes_compared_columns(mapping, hash))
 	{
 		mapping->hash = hash;

@@ -16,6 +16,7 @@
  * The alias under which source columns are coerced.  No one else will call a
  * table so by accident.
  */
+#define RESERVED_PREFIX "deltaetl:"
 #define SOURCE_ALIAS "deltaetl:source"
 
 /* Tables of positions of rows that only one side has. */

@@ -295,6 +295,19 @@ deltaetl_new_rows_query(const Delta *delta)
 	return buf->data;
 }
 
+/* The rows of an action by value, as a delta that has values has them. */
+char *
+deltaetl_rows_query(const Delta *delta, DeltaAction action)
+{
+	StringInfo	buf = deltaetl_new_query(action == DELTA_UPDATE ? "SELECT d.oid, d.tid, " :
+										 "SELECT NULL::pg_catalog.oid, NULL::pg_catalog.tid, ");
+
+	deltaetl_append_columns(buf, "d", delta->mapping->ncolumns);
+	appendStringInfoString(buf, " FROM ");
+	append_delta(buf, delta, action);
+	return buf->data;
+}
+
 /* Identity columns get the source's values too. */
 char *
 deltaetl_insert_query(const Delta *delta)

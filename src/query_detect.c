@@ -199,7 +199,7 @@ append_collected_hash(StringInfo buf, const Mapping *mapping,
 /*
  * Collect the fingerprints of a side's rows in scope (see collect.c): of their
  * key, if keys are told by it, and of their content, unless that is taken from
- * the stored row or of no interest.
+ * the stored row or of no interest.  $1 is the reference to where they go.
  *
  * What is collected has to end up in the leader.  The process number, which
  * only the leader may ask for, keeps a planner that is set to test parallel
@@ -207,15 +207,13 @@ append_collected_hash(StringInfo buf, const Mapping *mapping,
  */
 char *
 deltaetl_fingerprints_query(const Mapping *mapping, const MappingSide *side,
-							const char *reference, bool keys,
-							RowContent content)
+							bool keys, RowContent content)
 {
 	StringInfo	buf = deltaetl_new_query("SELECT r.n, pg_catalog.pg_backend_pid() FROM (SELECT ");
 	Extent		extent = {true, NULL};
 	int			nkeys = keys ? mapping->nkeys : 0;
 
-	appendStringInfo(buf, "%s.deltaetl_fingerprints(%s, ", mapping->schema,
-					 reference);
+	appendStringInfo(buf, "%s.deltaetl_fingerprints($1, ", mapping->schema);
 	append_position(buf, mapping, side, ROW_ALIAS ".%s, " ROW_ALIAS ".%s");
 	append_collected(buf, mapping, 0, nkeys);
 	if (content == CONTENT_COLUMNS)

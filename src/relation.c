@@ -156,6 +156,24 @@ deltaetl_may_move_rows(List *tree)
 	return may;
 }
 
+/* Whether one of the tables has triggers that are not made by constraints. */
+bool
+deltaetl_has_user_triggers(List *tree)
+{
+	ListCell   *cell;
+	bool		has = false;
+
+	foreach(cell, tree)
+	{
+		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
+
+		for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+			has |= !rel->trigdesc->triggers[i].tgisinternal;
+		relation_close(rel, NoLock);
+	}
+	return has;
+}
+
 /*
  * Whether some rows of a relation lie on another server.  The relation's
  * children have to be locked.

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -103,14 +104,13 @@ check_name(const MappingSide *side)
  * sure that they still mean the relations that are locked.
  */
 static SPIPlanPtr
-prepare(const char *query, const Mapping *mapping)
+prepare(const char *query, const Mapping *mapping, ParserSetupHook setup)
 {
 	SPIPrepareOptions options = {0};
-	ParamListInfo params = deltaetl_coercing_params(mapping);
 	SPIPlanPtr	plan;
 
-	options.parserSetup = params->parserSetup;
-	options.parserSetupArg = params->parserSetupArg;
+	options.parserSetup = setup;
+	options.parserSetupArg = unconstify(Mapping *, mapping);
 	options.cursorOptions = CURSOR_OPT_PARALLEL_OK;
 	plan = SPI_prepare_extended(query, &options);
 	if (plan == NULL)
@@ -126,38 +126,61 @@ void
 deltaetl_spi_check(const char *query, const Mapping *mapping)
 {
 	SPI_connect();
-	(void) prepare(query, mapping);
+	(void) prepare(query, mapping, deltaetl_coerce_setup);
 	SPI_finish();
 }
 
+static void
+select_rows(const char *query, const Mapping *mapping, ParamListInfo params,
+			RowReceiver *receiver)
+{
+	SPIPlanPtr	plan = prepare(query, mapping,
+							   params ? deltaetl_collect_setup : deltaetl_coerce_setup);
+	SPIExecuteOptions options = {0};
+	int			result;
+
+	receiver->pub.receiveSlot = receive_row;
+	receiver->pub.rStartup = receiver_startup;
+	receiver->pub.rShutdown = receiver_shutdown;
+	receiver->pub.rDestroy = receiver_shutdown;
+	receiver->pub.mydest = DestTuplestore;
+
+	options.params = params;
+	options.read_only = true;
+	options.dest = (DestReceiver *) receiver;
+	result = SPI_execute_plan_extended(plan, &options);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s",
+			 SPI_result_code_string(result));
+	SPI_freeplan(plan);
+}
+
 /*
- * Run a query and hand each row to the callback, if there is one.  Not through a cursor, so
+ * Run a query and hand each row to the callback.  Not through a cursor, so
  * that the planner may use parallel workers.
  */
 void
 deltaetl_spi_select(const char *query, const Mapping *mapping,
 					RowCallback callback, void *arg)
 {
-	SPIPlanPtr	plan = prepare(query, mapping);
-	SPIExecuteOptions options = {0};
+	RowReceiver receiver = {.callback = callback,.arg = arg};
+
+	select_rows(query, mapping, NULL, &receiver);
+}
+
+/* Run a query that collects fingerprints, with the reference as its $1. */
+void
+deltaetl_spi_collect(const char *query, const Mapping *mapping,
+					 bytea *reference)
+{
+	ParamListInfo params = makeParamList(1);
 	RowReceiver receiver = {0};
-	int			result;
 
-	receiver.pub.receiveSlot = receive_row;
-	receiver.pub.rStartup = receiver_startup;
-	receiver.pub.rShutdown = receiver_shutdown;
-	receiver.pub.rDestroy = receiver_shutdown;
-	receiver.pub.mydest = DestTuplestore;
-	receiver.callback = callback;
-	receiver.arg = arg;
-
-	options.read_only = true;
-	options.dest = (DestReceiver *) &receiver;
-	result = SPI_execute_plan_extended(plan, &options);
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_plan_extended failed: %s",
-			 SPI_result_code_string(result));
-	SPI_freeplan(plan);
+	params->params[0].value = PointerGetDatum(reference);
+	params->params[0].isnull = false;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = BYTEAOID;
+	select_rows(query, mapping, params, &receiver);
 }
 
 /*
@@ -213,7 +236,7 @@ deltaetl_spi_fire_triggers(void)
 uint64
 deltaetl_spi_modify(const char *query, const Mapping *mapping)
 {
-	SPIPlanPtr	plan = prepare(query, mapping);
+	SPIPlanPtr	plan = prepare(query, mapping, deltaetl_coerce_setup);
 	uint64		changed;
 	int			result;
 
@@ -245,5 +268,15 @@ deltaetl_spi_register(const char *name, TupleDesc desc, Tuplestorestate *rows,
 	result = SPI_register_relation(relation);
 	if (result != SPI_OK_REL_REGISTER)
 		elog(ERROR, "SPI_register_relation failed: %s",
+			 SPI_result_code_string(result));
+}
+
+void
+deltaetl_spi_unregister(const char *name)
+{
+	int			result = SPI_unregister_relation(name);
+
+	if (result != SPI_OK_REL_UNREGISTER)
+		elog(ERROR, "SPI_unregister_relation failed: %s",
 			 SPI_result_code_string(result));
 }

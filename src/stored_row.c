@@ -16,6 +16,7 @@
 #include "access/heapam.h"
 #include "access/relation.h"
 #include "access/tableam.h"
+#include "utils/snapmgr.h"
 
 /*
  * Open a relation, which has to be locked, unless it is open.  A reader that
@@ -49,6 +50,7 @@ deltaetl_reader_turn(StoredRowReader *reader, BlockNumber block)
 		elog(ERROR, "there is no page %u", block);
 	reader->buffer = ReleaseAndReadBuffer(reader->buffer, reader->rel, block);
 	LockBuffer(reader->buffer, BUFFER_LOCK_SHARE);
+	check_old_snapshot(reader->rel, BufferGetPage(reader->buffer));
 	LockBuffer(reader->buffer, BUFFER_LOCK_UNLOCK);
 	reader->block = block;
 }
