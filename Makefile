@@ -24,6 +24,7 @@ OBJS = \
 	src/coerce.o \
 	src/compare.o \
 	src/collect.o \
+	src/collection.o \
 	src/delta.o \
 	src/diff.o \
 	src/direct.o \

@@ -32,5 +32,14 @@ FROM deltaetl_sync('staging', 'products', deletes => 'delete');
 SELECT count(*) FROM (TABLE products EXCEPT ALL TABLE staging) AS d;
 SELECT count(*) FROM (TABLE staging EXCEPT ALL TABLE products) AS d;
 
-DROP TABLE products, staging, answer;
+-- workers, however cheap, cannot read for a process that writes
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+CREATE TABLE fresh (LIKE products INCLUDING ALL);
+CREATE TABLE fresher (LIKE products INCLUDING ALL);
+SELECT inserted FROM deltaetl_sync('staging', 'fresh');
+SELECT inserted FROM deltaetl_sync('staging', 'fresher');
+SELECT count(*) FROM (TABLE fresher EXCEPT ALL TABLE staging) AS d;
+
+DROP TABLE products, staging, answer, fresh, fresher;
 DROP FUNCTION plan_of;

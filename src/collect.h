@@ -13,7 +13,10 @@
 #include "postgres.h"
 
 #include "nodes/pg_list.h"
+#include "port/atomics.h"
 #include "setdiff.h"
+#include "storage/dsm.h"
+#include "storage/sharedfileset.h"
 
 /* What of a row, as it is stored, its content is taken from. */
 typedef enum StoredContent
@@ -33,6 +36,38 @@ typedef struct CollectOptions
 	double		expected_rows;	/* of the larger side */
 	Size		memory_limit;	/* in bytes, of one process */
 } CollectOptions;
+
+/* ---------- between collection.c and collect.c ---------- */
+
+#define SECRET_SIZE 192
+
+/* What the processes of a run share. */
+typedef struct SharedCollection
+{
+	uint64		token[2];
+	int			leader;			/* process in which set is valid */
+	SetDiff    *set;
+	bool		open[SET_SIDES];	/* sides that are being read */
+	SharedFileSet files;
+	pg_atomic_uint32 participants;
+	Size		memory_limit;	/* of what one process collects */
+	int			npartitions;
+	int			nkeys;
+	StoredContent stored;
+	char		secret[SECRET_SIZE];
+	int			ntables;
+	Oid			tables[FLEXIBLE_ARRAY_MEMBER];
+} SharedCollection;
+
+/* How a query names it. */
+typedef struct Reference
+{
+	uint64		token[2];
+	dsm_handle	handle;
+	uint32		side;
+} Reference;
+
+/* ---------- collection.c ---------- */
 
 typedef struct Collection Collection;
 

@@ -10,8 +10,8 @@
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
  *		diff -> census, fingerprint, join
- *		fingerprint -> layout, collect, positions, lone_rows
- *		collect, positions -> setdiff, runs, stored_row, compare
+ *		fingerprint -> layout, collection, positions, lone_rows
+ *		collect, collection, positions -> setdiff, runs, stored_row, compare
  *		apply -> direct
  *		all of these -> delta, query, spi
  *		hash -> encode
@@ -348,6 +348,9 @@ extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
 extern void deltaetl_spi_define(const char *command, const MappingSide *side);
+extern void deltaetl_spi_select_serially(const char *query,
+										 const Mapping *mapping,
+										 RowCallback callback, void *arg);
 extern void deltaetl_spi_collect(const char *query, const Mapping *mapping,
 								 bytea *reference);
 extern void deltaetl_spi_hold_triggers(void);

@@ -378,7 +378,8 @@ deltaetl_direct_insert(const Delta *delta)
 	batch->writer = &writer;
 	batch->context = CurrentMemoryContext;
 	batch->bulk = GetBulkInsertState();
-	deltaetl_spi_select(deltaetl_new_rows_query(delta), delta->mapping, take_row, batch);
+	deltaetl_spi_select_serially(deltaetl_new_rows_query(delta), delta->mapping,
+								 take_row, batch);
 	flush_batch(batch);
 	FreeBulkInsertState(batch->bulk);
 	for (int i = 0; i < BATCH_ROWS && batch->slots[i] != NULL; i++)

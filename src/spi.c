@@ -104,14 +104,15 @@ check_name(const MappingSide *side)
  * sure that they still mean the relations that are locked.
  */
 static SPIPlanPtr
-prepare(const char *query, const Mapping *mapping, ParserSetupHook setup)
+prepare(const char *query, const Mapping *mapping, ParserSetupHook setup,
+		int cursor_options)
 {
 	SPIPrepareOptions options = {0};
 	SPIPlanPtr	plan;
 
 	options.parserSetup = setup;
 	options.parserSetupArg = unconstify(Mapping *, mapping);
-	options.cursorOptions = CURSOR_OPT_PARALLEL_OK;
+	options.cursorOptions = cursor_options;
 	plan = SPI_prepare_extended(query, &options);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_extended failed: %s",
@@ -126,16 +127,17 @@ void
 deltaetl_spi_check(const char *query, const Mapping *mapping)
 {
 	SPI_connect();
-	(void) prepare(query, mapping, deltaetl_coerce_setup);
+	(void) prepare(query, mapping, deltaetl_coerce_setup, 0);
 	SPI_finish();
 }
 
 static void
 select_rows(const char *query, const Mapping *mapping, ParamListInfo params,
-			RowReceiver *receiver)
+			int cursor_options, RowReceiver *receiver)
 {
 	SPIPlanPtr	plan = prepare(query, mapping,
-							   params ? deltaetl_collect_setup : deltaetl_coerce_setup);
+							   params ? deltaetl_collect_setup : deltaetl_coerce_setup,
+							   cursor_options);
 	SPIExecuteOptions options = {0};
 	int			result;
 
@@ -165,7 +167,17 @@ deltaetl_spi_select(const char *query, const Mapping *mapping,
 {
 	RowReceiver receiver = {.callback = callback,.arg = arg};
 
-	select_rows(query, mapping, NULL, &receiver);
+	select_rows(query, mapping, NULL, CURSOR_OPT_PARALLEL_OK, &receiver);
+}
+
+/* The same for a callback that writes, which it cannot do while workers read. */
+void
+deltaetl_spi_select_serially(const char *query, const Mapping *mapping,
+							 RowCallback callback, void *arg)
+{
+	RowReceiver receiver = {.callback = callback,.arg = arg};
+
+	select_rows(query, mapping, NULL, 0, &receiver);
 }
 
 /* Run a query that collects fingerprints, with the reference as its $1. */
@@ -180,7 +192,7 @@ deltaetl_spi_collect(const char *query, const Mapping *mapping,
 	params->params[0].isnull = false;
 	params->params[0].pflags = PARAM_FLAG_CONST;
 	params->params[0].ptype = BYTEAOID;
-	select_rows(query, mapping, params, &receiver);
+	select_rows(query, mapping, params, CURSOR_OPT_PARALLEL_OK, &receiver);
 }
 
 /*
@@ -236,7 +248,8 @@ deltaetl_spi_fire_triggers(void)
 uint64
 deltaetl_spi_modify(const char *query, const Mapping *mapping)
 {
-	SPIPlanPtr	plan = prepare(query, mapping, deltaetl_coerce_setup);
+	SPIPlanPtr	plan = prepare(query, mapping, deltaetl_coerce_setup,
+							   CURSOR_OPT_PARALLEL_OK);
 	uint64		changed;
 	int			result;
 
