@@ -18,6 +18,7 @@
  */
 #include "deltaetl.h"
 
+#include "access/relation.h"
 #include "utils/rls.h"
 
 static char *
@@ -36,7 +37,7 @@ action_query(const Delta *delta, DeltaAction action)
 
 /*
  * Whether rows may escape a statement: a BEFORE trigger returns NULL or has
- * moved them, or a policy hides them.
+ * moved them, a policy hides them, or another server has its own reasons.
  */
 static bool
 rows_may_escape(const Mapping *mapping)
@@ -48,7 +49,8 @@ rows_may_escape(const Mapping *mapping)
 		if (check_enable_rls(lfirst_oid(cell), InvalidOid, true) == RLS_ENABLED)
 			return true;
 	}
-	return mapping->target_has_triggers;
+	return mapping->target_has_triggers ||
+		deltaetl_has_foreign_children(mapping->target.relid);
 }
 
 /* Nothing else may keep rows from being written without an error. */
@@ -66,7 +68,7 @@ report_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
 					applied, delta->count[action],
 					delta->mapping->target.name, words[action]),
 			 may_escape ?
-			 errdetail("A trigger or a row security policy of the table kept the others from it.") :
+			 errdetail("A trigger or a row security policy of the table, or the server of a foreign part of it, kept the others from it.") :
 			 errdetail("Functions that the definition of the table calls have written to source or target meanwhile.")));
 }
 
@@ -93,11 +95,37 @@ needs_values(const Delta *delta)
 	return false;
 }
 
+/*
+ * Open the source's tables, so that no trigger can truncate or drop what a
+ * value that lies out of line refers to.  A statement that reads them does the
+ * same.
+ */
+static List *
+open_source(const Mapping *mapping)
+{
+	List	   *relations = NIL;
+	ListCell   *cell;
+
+	foreach(cell, mapping->source.tree)
+		relations = lappend(relations, relation_open(lfirst_oid(cell), NoLock));
+	return relations;
+}
+
+static void
+close_source(List *relations)
+{
+	ListCell   *cell;
+
+	foreach(cell, relations)
+		relation_close(lfirst(cell), NoLock);
+}
+
 /* Apply the delta; returns how many rows were really changed. */
 AppliedCounts
 deltaetl_apply(Delta *delta)
 {
 	AppliedCounts applied = {0};
+	List	   *source = open_source(delta->mapping);
 
 	if (delta->by_position && needs_values(delta))
 		deltaetl_delta_take_values(delta);
@@ -115,6 +143,7 @@ deltaetl_apply(Delta *delta)
 					 errdetail("Triggers of the table have given other rows the same keys.")));
 		report_shortfall(delta, action, applied.count[action]);
 	}
+	close_source(source);
 	deltaetl_spi_fire_triggers();
 	return applied;
 }

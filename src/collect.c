@@ -37,6 +37,10 @@
 
 #include "compat.h"
 
+/* How many rows ahead what of a row is prefetched. */
+#define PREFETCH_ROWS 2
+#define PREFETCH_BYTES 512
+
 /* Tell rows apart that are hashed in different ways. */
 #define BYTES_WITH_NULLS UINT64CONST(0x9E3779B97F4A7C15)
 #define TAKEN_APART UINT64CONST(0xC2B2AE3D27D4EB4F)
@@ -53,8 +57,7 @@ typedef struct Collector
 	Oid			tableoid;		/* of the last row, and its number */
 	uint16		table;
 	StoredRowReader reader;
-	FieldEncoder *columns;		/* of the open relation's rows */
-	Datum	   *values;
+	Datum	   *values;			/* of a row of the open relation */
 	bool	   *isnull;
 	uint64		rows;			/* handed over, in the leader */
 } Collector;
@@ -143,37 +146,53 @@ create_collector(FunctionCallInfo fcinfo, MemoryContext context)
 /* ---------- content ---------- */
 
 static void
-init_columns(Collector *collector)
+make_room_for_values(Collector *collector)
 {
-	TupleDesc	desc = RelationGetDescr(collector->reader.rel);
-	MemoryContext oldcontext = MemoryContextSwitchTo(collector->bytes.context);
+	int			natts = RelationGetDescr(collector->reader.rel)->natts;
+	MemoryContext context = collector->bytes.context;
 
-	collector->columns = palloc0(desc->natts * sizeof(FieldEncoder));
-	collector->values = palloc(desc->natts * sizeof(Datum));
-	collector->isnull = palloc(desc->natts * sizeof(bool));
-	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped)
-			deltaetl_encoder_init(&collector->columns[i],
-								  TupleDescAttr(desc, i)->atttypid,
-								  collector->bytes.context);
-	MemoryContextSwitchTo(oldcontext);
+	collector->values = MemoryContextAlloc(context, natts * sizeof(Datum));
+	collector->isnull = MemoryContextAlloc(context, natts * sizeof(bool));
 }
 
-/* A row whose bytes are not all there is to it. */
+/* A value as it is, but in line and not compressed. */
+static void
+put_image(EncodeBuffer *bytes, Form_pg_attribute att, Datum value)
+{
+	if (att->attbyval)
+		put_bytes(bytes, (char *) &value, sizeof(Datum));
+	else if (att->attlen > 0)
+		put_bytes(bytes, DatumGetPointer(value), att->attlen);
+	else if (att->attlen == -1)
+	{
+		struct varlena *plain = PG_DETOAST_DATUM_PACKED(value);
+
+		put_counted(bytes, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	}
+	else
+		put_counted(bytes, DatumGetCString(value), strlen(DatumGetCString(value)));
+}
+
+/*
+ * A row whose bytes are not all there is to it.  Its values need not be
+ * encoded: as with other rows, those that differ are compared once more.
+ */
 static XXH128_hash_t
 hash_taken_apart(Collector *collector, HeapTuple tuple)
 {
 	TupleDesc	desc = RelationGetDescr(collector->reader.rel);
 	XXH128_hash_t hash;
 
-	if (collector->columns == NULL)
-		init_columns(collector);
+	if (collector->values == NULL)
+		make_room_for_values(collector);
 	heap_deform_tuple(tuple, desc, collector->values, collector->isnull);
 	deltaetl_buffer_reset(&collector->bytes);
 	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped)
-			encode_field(&collector->columns[i], collector->values[i],
-						 collector->isnull[i], &collector->bytes);
+	{
+		put_byte(&collector->bytes, collector->isnull[i]);
+		if (!collector->isnull[i])
+			put_image(&collector->bytes, TupleDescAttr(desc, i), collector->values[i]);
+	}
 	hash = XXH3_128bits_withSecret(collector->bytes.data, collector->bytes.len,
 								   collector->shared->secret, SECRET_SIZE);
 	hash.low64 ^= TAKEN_APART;
@@ -217,13 +236,18 @@ hash_stored_hash(Collector *collector, HeapTuple tuple)
 static XXH128_hash_t
 hash_stored_row(Collector *collector, ItemPointer tid)
 {
+	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
 	HeapTuple	tuple;
 
 	tuple = deltaetl_read_row(&collector->reader,
-							  ItemPointerGetBlockNumberNoCheck(tid),
-							  ItemPointerGetOffsetNumberNoCheck(tid));
-	return collector->shared->stored == STORED_HASH ?
-		hash_stored_hash(collector, tuple) : hash_stored_bytes(collector, tuple);
+							  ItemPointerGetBlockNumberNoCheck(tid), offset);
+	if (collector->shared->stored == STORED_HASH)
+	{
+		deltaetl_prefetch_row(&collector->reader, offset + PREFETCH_ROWS, SHA256_LENGTH);
+		return hash_stored_hash(collector, tuple);
+	}
+	deltaetl_prefetch_row(&collector->reader, offset + PREFETCH_ROWS, PREFETCH_BYTES);
+	return hash_stored_bytes(collector, tuple);
 }
 
 /* Arguments of the aggregate from one number of field to another. */
@@ -254,7 +278,7 @@ enter_table(Collector *collector, Oid tableoid)
 	if (shared->stored != STORED_NOT)
 	{
 		deltaetl_reader_open(&collector->reader, tableoid);
-		collector->columns = NULL;
+		collector->values = NULL;
 	}
 	collector->table = i;
 	collector->tableoid = tableoid;

@@ -36,22 +36,6 @@ extern void deltaetl_reader_open(StoredRowReader *reader, Oid relid);
 extern void deltaetl_reader_turn(StoredRowReader *reader, BlockNumber block);
 extern void deltaetl_reader_close(StoredRowReader *reader);
 
-/*
- * Have a row of the page ready when it is its turn.  The scan that names the
- * rows has looked at their headers, but not at what follows.
- */
-static inline void
-prefetch_row(Page page, OffsetNumber offset)
-{
-	const char *data;
-
-	if (offset > PageGetMaxOffsetNumber(page))
-		return;
-	data = (const char *) page + ItemIdGetOffset(PageGetItemId(page, offset));
-	for (int i = 1; i <= 3; i++)
-		__builtin_prefetch(data + i * PG_CACHE_LINE_SIZE / 2);
-}
-
 /* The row at a position of the open relation; valid until the next call. */
 static inline HeapTuple
 deltaetl_read_row(StoredRowReader *reader, BlockNumber block, OffsetNumber offset)
@@ -67,10 +51,30 @@ deltaetl_read_row(StoredRowReader *reader, BlockNumber block, OffsetNumber offse
 	item = PageGetItemId(page, offset);
 	if (unlikely(!ItemIdIsNormal(item)))
 		elog(ERROR, "there is no row at (%u,%u)", block, offset);
-	prefetch_row(page, offset + 2);
 	reader->tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
 	reader->tuple.t_len = ItemIdGetLength(item);
 	return &reader->tuple;
+}
+
+/*
+ * Have some bytes at the end of a row that is read soon, on the same page, at
+ * hand by then, beside its header, which the scan that names the rows has
+ * looked at.  There need not be such a row.
+ */
+static inline void
+deltaetl_prefetch_row(const StoredRowReader *reader, OffsetNumber offset, Size size)
+{
+	const Size	line = PG_CACHE_LINE_SIZE / 2;
+	Page		page = BufferGetPage(reader->buffer);
+	const char *end;
+	ItemId		item;
+
+	if (offset > PageGetMaxOffsetNumber(page))
+		return;
+	item = PageGetItemId(page, offset);
+	end = (const char *) page + ItemIdGetOffset(item) + ItemIdGetLength(item);
+	for (Size at = 1; at <= Min(size, ItemIdGetLength(item)); at += line)
+		__builtin_prefetch(end - at);
 }
 
 /*
