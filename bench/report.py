@@ -49,6 +49,7 @@ def bench_readme(report, results):
         f'[{report["scale"]}.json](results/{os.path.basename(results)}); do not edit.\n',
         f'{show.about(report)}. {settings(report)}. Up to {report["rounds"]} rounds, '
         f'{report["seconds"] // 60 + 1} minutes.\n',
+        report['note'] + '\n' if 'note' in report else '',
         '## Figures to reach\n', show.markdown(show.figure_rows(report['figures'])),
         show.scale_note(report) + '\n',
         *[picture + '\n' for picture in pictures(results, HERE).values()],
