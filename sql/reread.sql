@@ -25,6 +25,15 @@ INSERT INTO target VALUES (1, 0, 'b'), (2, 0, 'b'), (3, 3, 'b');
 ALTER TABLE target ENABLE TRIGGER note;
 :counts('source', 'target');
 SELECT count(*), sum(v), min(state), max(state) FROM target;
+
+-- also if there is only one statement, which reads while its triggers write
+TRUNCATE source, target;
+INSERT INTO source SELECT g, g, 'c' FROM generate_series(1, 20) AS g;
+:counts('source', 'target');
+UPDATE source SET state = 'd', v = v + 1 WHERE id > 5;
+UPDATE source SET state = 'c' WHERE id <= 5;
+:counts('source', 'target');
+SELECT state, count(*), sum(v) FROM target GROUP BY state ORDER BY state;
 DROP TABLE source, target;
 DROP FUNCTION note;
 

@@ -69,7 +69,9 @@ report_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
 					delta->mapping->target.name, words[action]),
 			 may_escape ?
 			 errdetail("A trigger or a row security policy of the table, or the server of a foreign part of it, kept the others from it.") :
-			 errdetail("Functions that the definition of the table calls have written to source or target meanwhile.")));
+			 errdetail("Functions that the definition of the table calls have written to source or target meanwhile."),
+			 may_escape ? 0 :
+			 errhint("Look at the functions in its defaults, generated columns, constraints and indexes.")));
 }
 
 static uint64
@@ -82,16 +84,24 @@ apply_action(Delta *delta, DeltaAction action)
 }
 
 /*
- * Whether rows of the source have to be taken before anything is written.
- * Where rows are written without a plan nobody else writes meanwhile.
+ * Whether rows of the source have to be taken before anything is written.  A
+ * statement does not see what is written while it runs, so the first one needs
+ * none; and where rows are written without a plan nobody else writes meanwhile.
  */
 static bool
 needs_values(const Delta *delta)
 {
+	bool		is_first = delta->count[DELTA_DELETE] == 0;
+
 	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
-		if (delta->count[action] > 0 && !deltaetl_can_apply_directly(delta, action))
+	{
+		if (delta->count[action] == 0)
+			continue;
+		if (!is_first && !deltaetl_can_apply_directly(delta, action))
 			return delta->mapping->target_has_triggers ||
 				(delta->insert_rest && delta->mapping->scope != NULL);
+		is_first = false;
+	}
 	return false;
 }
 

@@ -33,6 +33,7 @@
 #include "encode.h"
 #include "miscadmin.h"
 #include "stored_row.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -264,17 +265,21 @@ hash_fields(Collector *collector, FunctionCallInfo fcinfo, int from, int to)
 
 /* ---------- a row ---------- */
 
+/* A table that was not there when the run began can be a new child of one. */
 static void
 enter_table(Collector *collector, Oid tableoid)
 {
 	const SharedCollection *shared = collector->shared;
-
 	int			i = 0;
 
 	while (i < shared->ntables && shared->tables[i] != tableoid)
 		i++;
 	if (i == shared->ntables)
-		elog(ERROR, "table with OID %u is not among those of the run", tableoid);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table \"%s\" has become a child or partition during the run",
+						get_rel_name(tableoid)),
+				 errhint("Try again.")));
 	if (shared->stored != STORED_NOT)
 	{
 		deltaetl_reader_open(&collector->reader, tableoid);

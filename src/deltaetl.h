@@ -243,8 +243,7 @@ extern void deltaetl_check_source_kind(Relation rel);
 extern void deltaetl_check_target_kind(Relation rel);
 extern void deltaetl_check_tracked_kind(Relation rel);
 extern bool deltaetl_has_foreign_children(Oid relid);
-extern bool deltaetl_may_move_rows(List *tree);
-extern bool deltaetl_has_user_triggers(List *tree);
+extern void deltaetl_note_triggers(Mapping *mapping);
 
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
@@ -385,7 +384,10 @@ extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 
 /* join.c */
 extern void deltaetl_join_detect(Delta *delta);
-extern DeltaAction deltaetl_joined_action(const TupleTableSlot *slot);
+typedef void (*ChangeCallback) (Delta *delta, const TupleTableSlot *slot);
+
+extern void deltaetl_take_joined(Delta *delta, TupleTableSlot *slot,
+								 ChangeCallback note_changes);
 
 /* layout.c */
 extern bool deltaetl_keys_are_canonical(const Mapping *mapping);

@@ -15,17 +15,36 @@
 
 #include "query.h"
 
-/* What a joined row (JOIN_*) is for. */
-DeltaAction
-deltaetl_joined_action(const TupleTableSlot *slot)
+static DeltaAction
+joined_action(const TupleTableSlot *slot)
 {
 	if (slot->tts_isnull[JOIN_IN_SOURCE])
 		return DELTA_DELETE;
 	return slot->tts_isnull[JOIN_IN_TARGET] ? DELTA_INSERT : DELTA_UPDATE;
 }
 
+/*
+ * Put a joined row (JOIN_*) into the delta; if it is one to update, the callback
+ * notes which guarded columns that changes.
+ */
+void
+deltaetl_take_joined(Delta *delta, TupleTableSlot *slot,
+					 ChangeCallback note_changes)
+{
+	DeltaAction action;
+
+	slot_getallattrs(slot);
+	action = joined_action(slot);
+	if (action == DELTA_DELETE && !delta->with_deletes)
+		return;
+	if (action == DELTA_UPDATE)
+		note_changes(delta, slot);
+	deltaetl_delta_put(delta, action, slot->tts_values + JOIN_DELTA_ROW,
+					   slot->tts_isnull + JOIN_DELTA_ROW);
+}
+
 static void
-note_changes(Delta *delta, const TupleTableSlot *slot)
+note_row_changes(Delta *delta, const TupleTableSlot *slot)
 {
 	const Mapping *mapping = delta->mapping;
 	int			first = JOIN_DELTA_ROW + DELTA_FIRST_COLUMN;
@@ -39,17 +58,7 @@ note_changes(Delta *delta, const TupleTableSlot *slot)
 static void
 collect_row(TupleTableSlot *slot, void *arg)
 {
-	Delta	   *delta = arg;
-	DeltaAction action;
-
-	slot_getallattrs(slot);
-	action = deltaetl_joined_action(slot);
-	if (action == DELTA_DELETE && !delta->with_deletes)
-		return;
-	if (action == DELTA_UPDATE)
-		note_changes(delta, slot);
-	deltaetl_delta_put(delta, action, slot->tts_values + JOIN_DELTA_ROW,
-					   slot->tts_isnull + JOIN_DELTA_ROW);
+	deltaetl_take_joined(arg, slot, note_row_changes);
 }
 
 /* Fill the delta. */

@@ -76,8 +76,7 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 	mapping->by_ctid = mapping->by_ctid &&
 		!deltaetl_has_foreign_children(request->target);
 	mapping->by_fingerprint = deltaetl_can_fingerprint(mapping);
-	mapping->target_has_triggers = deltaetl_has_user_triggers(target_tree);
-	mapping->target_moves = deltaetl_may_move_rows(target_tree);
+	deltaetl_note_triggers(mapping);
 	deltaetl_check_scope(mapping);
 	return mapping;
 }

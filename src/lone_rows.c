@@ -71,17 +71,7 @@ note_changes(Delta *delta, const TupleTableSlot *slot)
 static void
 collect_pair(TupleTableSlot *slot, void *arg)
 {
-	Delta	   *delta = arg;
-	DeltaAction action;
-
-	slot_getallattrs(slot);
-	action = deltaetl_joined_action(slot);
-	if (action == DELTA_DELETE && !delta->with_deletes)
-		return;
-	if (action == DELTA_UPDATE)
-		note_changes(delta, slot);
-	deltaetl_delta_put(delta, action, slot->tts_values + JOIN_DELTA_ROW,
-					   slot->tts_isnull + JOIN_DELTA_ROW);
+	deltaetl_take_joined(arg, slot, note_changes);
 }
 
 /*

@@ -133,45 +133,39 @@ deltaetl_check_tracked_kind(Relation rel)
 				 errhint("Hashes are stored in tables and partitioned tables.")));
 }
 
+static bool
+has_user_triggers(const TriggerDesc *triggers)
+{
+	for (int i = 0; i < triggers->numtriggers; i++)
+		if (!triggers->triggers[i].tgisinternal)
+			return true;
+	return false;
+}
+
 /*
- * Whether a trigger of one of the tables could write to rows of it before a
+ * Note which triggers the target's tables have, which have to be locked: any
+ * that constraints have not made, and any that could write to rows before a
  * statement gets to them.
  */
-bool
-deltaetl_may_move_rows(List *tree)
+void
+deltaetl_note_triggers(Mapping *mapping)
 {
 	ListCell   *cell;
-	bool		may = false;
 
-	foreach(cell, tree)
+	foreach(cell, mapping->target.tree)
 	{
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
 		TriggerDesc *triggers = rel->trigdesc;
 
-		may |= triggers != NULL &&
-			(triggers->trig_delete_before_row || triggers->trig_delete_before_statement ||
-			 triggers->trig_update_before_statement);
+		if (triggers != NULL)
+		{
+			mapping->target_has_triggers |= has_user_triggers(triggers);
+			mapping->target_moves |= triggers->trig_delete_before_row ||
+				triggers->trig_delete_before_statement ||
+				triggers->trig_update_before_statement;
+		}
 		relation_close(rel, NoLock);
 	}
-	return may;
-}
-
-/* Whether one of the tables has triggers that are not made by constraints. */
-bool
-deltaetl_has_user_triggers(List *tree)
-{
-	ListCell   *cell;
-	bool		has = false;
-
-	foreach(cell, tree)
-	{
-		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
-
-		for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-			has |= !rel->trigdesc->triggers[i].tgisinternal;
-		relation_close(rel, NoLock);
-	}
-	return has;
 }
 
 /*
