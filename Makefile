@@ -54,6 +54,10 @@ OBJS = \
 	src/query_detect.o \
 	src/query_delta.o \
 	src/query_track.o \
+	src/guard.o \
+	src/options.o \
+	src/owner.o \
+	src/runlog.o \
 	src/spi.o \
 	src/stored.o \
 	src/sync.o \

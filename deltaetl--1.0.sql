@@ -141,11 +141,65 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION deltaetl_diff(regclass, regclass, name[], name[], name[], text, name) IS
 'rows to insert, update and delete to bring target to the content of source; writes nothing';
 
--- ---------- sync.c ----------
+-- ---------- runlog.c ----------
 
 CREATE SEQUENCE deltaetl_run_id_seq;
 COMMENT ON SEQUENCE deltaetl_run_id_seq IS 'numbers the runs of deltaetl_sync()';
+
+-- Names, not OIDs, so that it outlives dump and restore.  Nobody but the
+-- extension writes to it, and nobody reads it but through the views.
+CREATE TABLE deltaetl_run_entry (
+	run_id bigint PRIMARY KEY,
+	job text,
+	source_schema name,
+	source_name name,
+	target_schema name NOT NULL,
+	target_name name NOT NULL,
+	target_owner name,
+	role name NOT NULL,
+	started_at timestamptz NOT NULL,
+	finished_at timestamptz NOT NULL,
+	status text NOT NULL CHECK (status IN ('succeeded', 'failed', 'skipped', 'dry run')),
+	inserted bigint,
+	updated bigint,
+	deleted bigint,
+	unchanged bigint,
+	resolve_time interval NOT NULL,
+	lock_time interval NOT NULL,
+	detect_time interval NOT NULL,
+	apply_time interval NOT NULL,
+	rows_read bigint,
+	bytes_read bigint,
+	options jsonb NOT NULL,
+	key_columns name[],
+	xid xid8,
+	sqlstate text,
+	message text,
+	detail text
+);
+CREATE INDEX deltaetl_run_entry_target ON deltaetl_run_entry (target_schema, target_name, run_id);
+CREATE INDEX deltaetl_run_entry_finished ON deltaetl_run_entry (finished_at);
+COMMENT ON TABLE deltaetl_run_entry IS 'the runs; see deltaetl_run_log';
+
 SELECT pg_catalog.pg_extension_config_dump('deltaetl_run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('deltaetl_run_entry', '');
+
+CREATE TABLE deltaetl_change_entry (
+	run_id bigint NOT NULL,
+	position bigint NOT NULL,
+	action text NOT NULL,
+	key jsonb NOT NULL,
+	changed_columns name[],
+	old_row jsonb,
+	new_row jsonb,
+	old_text jsonb,
+	new_text jsonb,
+	PRIMARY KEY (run_id, position)
+);
+COMMENT ON TABLE deltaetl_change_entry IS 'rows that runs have changed; see deltaetl_change_log';
+SELECT pg_catalog.pg_extension_config_dump('deltaetl_change_entry', '');
+
+-- ---------- sync.c ----------
 
 CREATE FUNCTION deltaetl_sync(
 	source regclass,
@@ -159,6 +213,10 @@ CREATE FUNCTION deltaetl_sync(
 	max_delete_pct float8 DEFAULT NULL,
 	dry_run boolean DEFAULT false,
 	source_hash_column name DEFAULT NULL,
+	log_changes text DEFAULT 'none',
+	if_running text DEFAULT 'wait',
+	max_delete_rows bigint DEFAULT NULL,
+	max_update_pct float8 DEFAULT NULL,
 	OUT run_id bigint,
 	OUT inserted bigint,
 	OUT updated bigint,
@@ -168,7 +226,7 @@ CREATE FUNCTION deltaetl_sync(
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name) IS
+COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8) IS
 'bring target to the content of source, touching only rows that differ';
 
 -- ---------- track.c ----------

@@ -7,6 +7,7 @@ SELECT extname, extrelocatable FROM pg_extension
 WHERE extname IN ('deltaetl', 'pgcrypto') ORDER BY extname COLLATE "C";
 
 -- every function says what it promises, and has a comment
+\pset format unaligned
 SELECT p.oid::regprocedure AS function, provolatile AS volatile,
 	proparallel AS parallel, proisstrict AS strict, prosecdef AS definer,
 	obj_description(p.oid, 'pg_proc') IS NOT NULL AS described
@@ -15,6 +16,16 @@ FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid
 JOIN pg_extension e ON e.oid = d.refobjid
 WHERE e.extname = 'deltaetl'
 ORDER BY proname COLLATE "C";
+
+-- so have its relations; users see views, and none of its tables
+SELECT c.oid::regclass AS relation, relkind AS kind, relacl IS NULL AS closed,
+	reloptions AS options, obj_description(c.oid, 'pg_class') IS NOT NULL AS described
+FROM pg_class c JOIN pg_depend d ON d.objid = c.oid
+	AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+JOIN pg_extension e ON e.oid = d.refobjid
+WHERE e.extname = 'deltaetl'
+ORDER BY relname COLLATE "C";
+\pset format aligned
 
 -- it works in a schema that is not in the search_path, and can be moved
 CREATE SCHEMA tools;

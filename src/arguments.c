@@ -110,10 +110,21 @@ deltaetl_key_list(FunctionCallInfo fcinfo, int argno)
 }
 
 /* The schema that the called function, and so the extension, lives in. */
+Oid
+deltaetl_extension(FunctionCallInfo fcinfo)
+{
+	return get_func_namespace(fcinfo->flinfo->fn_oid);
+}
+
+/* The name of a schema as it is written in a query. */
+char *
+deltaetl_quote_schema(Oid schema)
+{
+	return pstrdup(quote_identifier(get_namespace_name(schema)));
+}
+
 char *
 deltaetl_extension_schema(FunctionCallInfo fcinfo)
 {
-	Oid			schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-
-	return pstrdup(quote_identifier(get_namespace_name(schema)));
+	return deltaetl_quote_schema(deltaetl_extension(fcinfo));
 }

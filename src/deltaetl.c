@@ -14,6 +14,7 @@
 PG_MODULE_MAGIC;
 
 int			deltaetl_detection = DETECT_AUTO;
+bool		deltaetl_notify = false;
 
 static const struct config_enum_entry detection_options[] = {
 	{"auto", DETECT_AUTO, false},
@@ -33,6 +34,14 @@ _PG_init(void)
 							 DETECT_AUTO, detection_options,
 							 PGC_USERSET,
 							 GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("deltaetl.notify",
+							 "Whether each run is announced on channel \"deltaetl\" when it commits.",
+							 "The payload is a JSON object with its number, status and counts.",
+							 &deltaetl_notify,
+							 false,
+							 PGC_USERSET,
+							 0,
 							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("deltaetl");
 }

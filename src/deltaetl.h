@@ -5,7 +5,8 @@
  *
  * Dependencies point one way:
  *
- *		sync -> lock, snapshot, diff, apply
+ *		sync -> options, runlog, lock, snapshot, diff, guard, apply
+ *		runlog -> owner
  *		lock -> mapping, scope
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
@@ -26,6 +27,8 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
+#include "datatype/timestamp.h"
+#include "executor/instrument.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -33,6 +36,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
@@ -141,6 +145,42 @@ typedef struct Mapping
 
 extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
 
+/* ---------- options ---------- */
+
+typedef enum LogLevel
+{
+	LOG_NONE,
+	LOG_KEYS,
+	LOG_ROWS
+} LogLevel;
+
+/* What to do while another run works on the target. */
+typedef enum IfRunning
+{
+	RUNNING_WAIT,
+	RUNNING_SKIP,
+	RUNNING_ERROR
+} IfRunning;
+
+/* The value of a limit that is not set. */
+#define NO_LIMIT (-1)
+
+/* What a run is to do. */
+typedef struct SyncOptions
+{
+	MappingRequest request;
+	bool		deletes;
+	bool		allow_empty_source;
+	float8		max_delete_pct;
+	int64		max_delete_rows;
+	float8		max_update_pct;
+	bool		dry_run;
+	LogLevel	log_changes;
+	IfRunning	if_running;
+	bool		force;			/* whatever the guards say */
+	Jsonb	   *given;			/* those that the caller has set */
+} SyncOptions;
+
 /* ---------- delta ---------- */
 
 typedef enum DeltaAction
@@ -183,7 +223,8 @@ typedef struct Delta
 	bool		with_deletes;
 	bool		by_position;	/* of the source's rows */
 	bool		insert_rest;	/* all rows of the source but those known */
-	bool		to_apply;		/* not only to look at */
+	bool		confirm_late;	/* rows to update may be confirmed when they
+								 * are written */
 	bool		unconfirmed;	/* rows to update may turn out to be the same */
 	TupleDesc	desc;			/* of its rows, or their positions */
 	Tuplestorestate *rows[DELTA_STORES];
@@ -203,6 +244,70 @@ deltaetl_is_written(const Delta *delta, int column)
 		(!deltaetl_is_guarded(delta->mapping, column) || delta->changed[column]);
 }
 
+/* ---------- run ---------- */
+
+typedef struct AppliedCounts
+{
+	uint64		count[DELTA_ACTIONS];
+} AppliedCounts;
+
+typedef enum RunPhase
+{
+	RUN_RESOLVE,
+	RUN_LOCK,
+	RUN_DETECT,
+	RUN_APPLY
+} RunPhase;
+
+#define RUN_PHASES (RUN_APPLY + 1)
+
+typedef enum RunStatus
+{
+	RUN_SUCCEEDED,
+	RUN_FAILED,
+	RUN_SKIPPED,
+	RUN_DRY
+} RunStatus;
+
+typedef struct RelationName
+{
+	const char *schema;
+	const char *name;			/* NULL: there is none */
+} RelationName;
+
+/* One execution of a sync, and what the run log says of it. */
+typedef struct Run
+{
+	int64		run_id;			/* 0: not numbered yet */
+	const SyncOptions *options;
+	Oid			extension;		/* its schema */
+	const char *job;			/* NULL: none */
+	RelationName source;
+	RelationName target;
+	List	   *key_columns;	/* of char * */
+	TimestampTz started;
+	TimestampTz finished;
+	RunPhase	phase;
+	TimestampTz entered;		/* when this phase began */
+	int64		spent[RUN_PHASES];	/* microseconds */
+	BufferUsage pages_before;
+	uint64		rows_read;
+	uint64		bytes_read;
+	AppliedCounts applied;
+	uint64		unchanged;
+	const char *sqlstate;		/* of a failure */
+	const char *message;
+	const char *detail;
+} Run;
+
+/* Tables of the extension. */
+#define RUN_TABLE "deltaetl_run_entry"
+#define CHANGE_TABLE "deltaetl_change_entry"
+#define JOB_TABLE "deltaetl_job_entry"
+
+/* Those columns of an entry in the run log that do not fill in themselves. */
+#define RUN_COLUMNS 26
+
 /* How the delta is detected; a setting for developers. */
 typedef enum DetectionMethod
 {
@@ -213,6 +318,7 @@ typedef enum DetectionMethod
 
 /* deltaetl.c */
 extern int	deltaetl_detection;
+extern bool deltaetl_notify;
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -226,7 +332,15 @@ extern bool deltaetl_bool_argument(FunctionCallInfo fcinfo, int argno,
 								   const char *argname);
 extern char *deltaetl_text_argument(FunctionCallInfo fcinfo, int argno);
 extern char *deltaetl_name_argument(FunctionCallInfo fcinfo, int argno);
+extern Oid	deltaetl_extension(FunctionCallInfo fcinfo);
+extern char *deltaetl_quote_schema(Oid schema);
 extern char *deltaetl_extension_schema(FunctionCallInfo fcinfo);
+
+/* options.c */
+extern SyncOptions deltaetl_read_options(FunctionCallInfo fcinfo);
+extern SyncOptions deltaetl_parse_options(Jsonb *object, Oid source,
+										  Oid target, Oid extension,
+										  const char *const *others);
 
 /* key.c */
 extern void deltaetl_resolve_key(Mapping *mapping, Relation target,
@@ -279,10 +393,12 @@ extern void deltaetl_check_scope_syntax(const Mapping *mapping);
 extern void deltaetl_check_scope(const Mapping *mapping);
 
 /* lock.c */
+extern void deltaetl_check_request(const MappingRequest *request,
+								   const char *schema);
+extern bool deltaetl_mark_running(Oid target);
 extern Mapping *deltaetl_lock_and_resolve(const MappingRequest *request,
 										  const char *schema,
 										  LOCKMODE target_mode);
-
 extern void deltaetl_check_trees(const Mapping *mapping);
 
 /* snapshot.c */
@@ -346,6 +462,8 @@ extern void deltaetl_spi_end(int nestlevel);
 extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
+extern uint64 deltaetl_spi_execute(const char *query, ParamListInfo params,
+								   RowCallback callback, void *arg);
 extern void deltaetl_spi_define(const char *command, const MappingSide *side);
 extern void deltaetl_spi_select_serially(const char *query,
 										 const Mapping *mapping,
@@ -412,11 +530,28 @@ extern uint64 deltaetl_direct_update(Delta *delta);
 extern uint64 deltaetl_direct_insert(const Delta *delta);
 
 /* apply.c */
-typedef struct AppliedCounts
-{
-	uint64		count[DELTA_ACTIONS];
-} AppliedCounts;
-
 extern AppliedCounts deltaetl_apply(Delta *delta);
+
+/* guard.c */
+extern bool deltaetl_guards_count_target(const SyncOptions *options);
+extern void deltaetl_guard_source(const SyncOptions *options, const Delta *delta);
+extern void deltaetl_guard_delta(const SyncOptions *options, const Delta *delta);
+
+/* owner.c */
+extern Oid	deltaetl_own_relation(Oid extension, const char *name);
+extern uint64 deltaetl_owner_execute(Oid extension, const char *query,
+									 ParamListInfo params,
+									 RowCallback callback, void *arg);
+
+/* runlog.c */
+extern RelationName deltaetl_relation_name(Oid relid);
+extern void deltaetl_run_begin(Run *run, const SyncOptions *options);
+extern void deltaetl_run_enter(Run *run, RunPhase phase);
+extern void deltaetl_run_number(Run *run);
+extern void deltaetl_run_note_reading(Run *run, uint64 rows);
+extern void deltaetl_run_end(Run *run, RunStatus status);
+
+/* sync.c */
+extern RunStatus deltaetl_run_sync(Run *run);
 
 #endif							/* DELTAETL_H */

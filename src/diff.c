@@ -194,10 +194,11 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 	request.exclude_columns = deltaetl_name_list(fcinfo, 4, "exclude_columns");
 	request.scope = deltaetl_text_argument(fcinfo, 5);
 	request.source_hash_column = deltaetl_name_argument(fcinfo, 6);
-	request.extension = get_func_namespace(fcinfo->flinfo->fn_oid);
+	request.extension = deltaetl_extension(fcinfo);
 	request.privileges = ACL_SELECT;
 
 	InitMaterializedSRF(fcinfo, 0);
+	deltaetl_check_request(&request, schema);
 	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
 	deltaetl_notice_untracked(mapping);
 	nestlevel = deltaetl_spi_begin();

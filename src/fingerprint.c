@@ -331,7 +331,7 @@ take_all_differences(FingerprintRun *run, SetDiff *set)
 	{
 		run->note_known = delta->target_rows < delta->source_rows / MIN_NEW_SHARE;
 		delta->insert_rest = run->note_known;
-		delta->unconfirmed = run->stored == STORED_BYTES && delta->to_apply &&
+		delta->unconfirmed = run->stored == STORED_BYTES && delta->confirm_late &&
 			deltaetl_can_apply_directly(delta, DELTA_UPDATE);
 		run->positions = deltaetl_positions_create(delta, run->collection,
 												   run->stored == STORED_BYTES &&

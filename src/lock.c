@@ -15,8 +15,13 @@
 #include "deltaetl.h"
 
 #include "catalog/pg_inherits.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/lsyscache.h"
+
+/* The last field of advisory locks; those that users take have 1 or 2. */
+#define RUNNING_LOCK 0xDE
 
 /* Lock a relation and its partitions or children; returns all of them. */
 static List *
@@ -53,6 +58,28 @@ deltaetl_check_trees(const Mapping *mapping)
 	check_tree(&mapping->target);
 }
 
+/* Report what is wrong with a request, before anything is locked. */
+void
+deltaetl_check_request(const MappingRequest *request, const char *schema)
+{
+	deltaetl_check_scope_syntax(deltaetl_resolve(request, schema));
+}
+
+/*
+ * Mark a target as one that a run works on, up to the end of the transaction;
+ * false if another has done so.  It is no more than a mark, an advisory lock
+ * that nobody ever waits for: it is there before the locks of the tables, and
+ * who holds others of those already would wait in a circle.
+ */
+bool
+deltaetl_mark_running(Oid target)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, target, RUNNING_LOCK);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 /*
  * Lock the target in the given mode and the source against changes of its
  * definition; return the mapping that holds from now to the end of the
@@ -62,11 +89,10 @@ Mapping *
 deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 						  LOCKMODE target_mode)
 {
-	Mapping    *mapping = deltaetl_resolve(request, schema);
+	Mapping    *mapping;
 	List	   *target_tree;
 	List	   *source_tree;
 
-	deltaetl_check_scope_syntax(mapping);
 	target_tree = lock_tree(request->target, target_mode);
 	source_tree = lock_tree(request->source, AccessShareLock);
 

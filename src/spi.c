@@ -51,6 +51,16 @@ receiver_shutdown(DestReceiver *self)
 {
 }
 
+static void
+init_receiver(RowReceiver *receiver)
+{
+	receiver->pub.receiveSlot = receive_row;
+	receiver->pub.rStartup = receiver_startup;
+	receiver->pub.rShutdown = receiver_shutdown;
+	receiver->pub.rDestroy = receiver_shutdown;
+	receiver->pub.mydest = DestTuplestore;
+}
+
 /*
  * Begin a run.  The current memory context becomes one that lives until
  * deltaetl_spi_end(), which takes what is returned here.  The transaction's
@@ -141,12 +151,7 @@ select_rows(const char *query, const Mapping *mapping, ParamListInfo params,
 	SPIExecuteOptions options = {0};
 	int			result;
 
-	receiver->pub.receiveSlot = receive_row;
-	receiver->pub.rStartup = receiver_startup;
-	receiver->pub.rShutdown = receiver_shutdown;
-	receiver->pub.rDestroy = receiver_shutdown;
-	receiver->pub.mydest = DestTuplestore;
-
+	init_receiver(receiver);
 	options.params = params;
 	options.read_only = true;
 	options.dest = (DestReceiver *) receiver;
@@ -193,6 +198,33 @@ deltaetl_spi_collect(const char *query, const Mapping *mapping,
 	params->params[0].pflags = PARAM_FLAG_CONST;
 	params->params[0].ptype = BYTEAOID;
 	select_rows(query, mapping, params, CURSOR_OPT_PARALLEL_OK, &receiver);
+}
+
+/*
+ * Run a statement with parameters, outside of a run or beside it; what it
+ * returns goes to the callback, if there is one.  Returns how many rows it has
+ * returned or changed.
+ */
+uint64
+deltaetl_spi_execute(const char *query, ParamListInfo params,
+					 RowCallback callback, void *arg)
+{
+	RowReceiver receiver = {.callback = callback,.arg = arg};
+	SPIExecuteOptions options = {0};
+	uint64		rows;
+	int			result;
+
+	SPI_connect();
+	init_receiver(&receiver);
+	options.params = params;
+	options.dest = (DestReceiver *) &receiver;
+	result = SPI_execute_extended(query, &options);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_extended failed: %s",
+			 SPI_result_code_string(result));
+	rows = SPI_processed;
+	SPI_finish();
+	return rows;
 }
 
 /*

@@ -80,7 +80,7 @@ read_options(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("hash_column must not be null")));
 	options.algorithm = read_hash_algorithm(fcinfo);
-	options.namespace = get_func_namespace(fcinfo->flinfo->fn_oid);
+	options.namespace = deltaetl_extension(fcinfo);
 	options.schema = deltaetl_extension_schema(fcinfo);
 	return options;
 }
@@ -261,7 +261,7 @@ Datum
 deltaetl_untrack(PG_FUNCTION_ARGS)
 {
 	Oid			relid = deltaetl_relation_argument(fcinfo, 0, "target");
-	Oid			namespace = get_func_namespace(fcinfo->flinfo->fn_oid);
+	Oid			namespace = deltaetl_extension(fcinfo);
 	MappingSide target = {0};
 	List	   *hashes;
 

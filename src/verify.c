@@ -151,7 +151,7 @@ deltaetl_verify(PG_FUNCTION_ARGS)
 	rel = deltaetl_open_relation(request.target);
 	deltaetl_check_tracked_kind(rel);
 	deltaetl_check_readable(rel);
-	hash = choose_hash(rel, get_func_namespace(fcinfo->flinfo->fn_oid), hash_column);
+	hash = choose_hash(rel, deltaetl_extension(fcinfo), hash_column);
 	if (hash_column == NULL)
 		hash_column = hash->name;
 	request.all_columns = hash == NULL;

@@ -1,0 +1,256 @@
+/*-------------------------------------------------------------------------
+ *
+ * runlog.c
+ *	  A run from its beginning to its entry in the run log.
+ *
+ * Copyright (c) 2026, deltaetl maintainers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "deltaetl.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "commands/sequence.h"
+#include "executor/instrument.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#define RUN_ID_SEQUENCE "deltaetl_run_id_seq"
+#define NOTIFY_CHANNEL "deltaetl"
+
+static const char *const status_names[] = {
+	"succeeded", "failed", "skipped", "dry run"
+};
+
+/* ---------- a run ---------- */
+
+/* What names a relation after it is gone, and in another database. */
+RelationName
+deltaetl_relation_name(Oid relid)
+{
+	RelationName name = {0};
+
+	if (OidIsValid(relid) && get_rel_name(relid) != NULL)
+	{
+		name.schema = get_namespace_name(get_rel_namespace(relid));
+		name.name = get_rel_name(relid);
+	}
+	return name;
+}
+
+/* Begin a run, which has to live as long as it, in its first phase. */
+void
+deltaetl_run_begin(Run *run, const SyncOptions *options)
+{
+	memset(run, 0, sizeof(Run));
+	run->options = options;
+	run->extension = options->request.extension;
+	run->source = deltaetl_relation_name(options->request.source);
+	run->target = deltaetl_relation_name(options->request.target);
+	run->started = run->entered = GetCurrentTimestamp();
+	run->phase = RUN_RESOLVE;
+}
+
+/* Go on to another phase. */
+void
+deltaetl_run_enter(Run *run, RunPhase phase)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	run->spent[run->phase] += now - run->entered;
+	run->entered = now;
+	run->phase = phase;
+	if (phase == RUN_DETECT)
+		run->pages_before = pgBufferUsage;
+}
+
+/*
+ * Give the run its number.  Once the target is locked, so that the runs on a
+ * target are numbered in the order in which they commit.
+ */
+void
+deltaetl_run_number(Run *run)
+{
+	Oid			sequence = deltaetl_own_relation(run->extension, RUN_ID_SEQUENCE);
+
+	run->run_id = nextval_internal(sequence, false);
+}
+
+/* Note what detection has read, its workers included. */
+void
+deltaetl_run_note_reading(Run *run, uint64 rows)
+{
+	BufferUsage used = {0};
+
+	BufferUsageAccumDiff(&used, &pgBufferUsage, &run->pages_before);
+	run->rows_read = rows;
+	run->bytes_read = BLCKSZ *
+		(used.shared_blks_hit + used.shared_blks_read +
+		 used.local_blks_hit + used.local_blks_read);
+}
+
+/* ---------- its entry ---------- */
+
+/* Parameters of a query, taken one after the other. */
+static void
+add_param(ParamListInfo params, Oid type, Datum value, bool isnull)
+{
+	ParamExternData *param = &params->params[params->numParams++];
+
+	param->value = value;
+	param->isnull = isnull;
+	param->pflags = PARAM_FLAG_CONST;
+	param->ptype = type;
+}
+
+static void
+add_text(ParamListInfo params, const char *text)
+{
+	add_param(params, TEXTOID, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+}
+
+static void
+add_count(ParamListInfo params, uint64 count, bool known)
+{
+	add_param(params, INT8OID, Int64GetDatum((int64) count), !known);
+}
+
+static void
+add_time(ParamListInfo params, int64 microseconds)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = microseconds;
+	add_param(params, INTERVALOID, IntervalPGetDatum(interval), false);
+}
+
+static void
+add_names(ParamListInfo params, List *names)
+{
+	Datum	   *values = palloc((list_length(names) + 1) * sizeof(Datum));
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, names)
+		values[count++] = DirectFunctionCall1(namein, CStringGetDatum(lfirst(cell)));
+	add_param(params, NAMEARRAYOID,
+			  PointerGetDatum(construct_array(values, count, NAMEOID, NAMEDATALEN,
+											  false, TYPALIGN_CHAR)),
+			  names == NIL);
+}
+
+/* The columns of an entry, in their order. */
+static ParamListInfo
+entry_params(const Run *run, RunStatus status)
+{
+	ParamListInfo params = makeParamList(RUN_COLUMNS);
+	bool		counted = status != RUN_FAILED;
+
+	params->numParams = 0;
+	add_param(params, INT8OID, Int64GetDatum(run->run_id), false);
+	add_text(params, run->job);
+	add_text(params, run->source.schema);
+	add_text(params, run->source.name);
+	add_text(params, run->target.schema);
+	add_text(params, run->target.name);
+	add_param(params, OIDOID, ObjectIdGetDatum(run->options->request.target), false);
+	add_param(params, OIDOID, ObjectIdGetDatum(GetUserId()), false);
+	add_param(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->started), false);
+	add_param(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->finished), false);
+	add_text(params, status_names[status]);
+	add_count(params, run->applied.count[DELTA_INSERT], counted);
+	add_count(params, run->applied.count[DELTA_UPDATE], counted);
+	add_count(params, run->applied.count[DELTA_DELETE], counted);
+	add_count(params, run->unchanged, counted);
+	for (RunPhase phase = RUN_RESOLVE; phase <= RUN_APPLY; phase++)
+		add_time(params, run->spent[phase]);
+	add_count(params, run->rows_read, counted);
+	add_count(params, run->bytes_read, true);
+	add_param(params, JSONBOID, JsonbPGetDatum(run->options->given), false);
+	add_names(params, run->key_columns);
+	add_text(params, run->sqlstate);
+	add_text(params, run->message);
+	add_text(params, run->detail);
+	return params;
+}
+
+static void
+insert_entry(const Run *run, RunStatus status)
+{
+	StringInfo	query = makeStringInfo();
+
+	appendStringInfo(query,
+					 "INSERT INTO %s." RUN_TABLE " VALUES ($1, $2, $3, $4, $5, $6,"
+					 " (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c"
+					 " WHERE c.oid OPERATOR(pg_catalog.=) $7), pg_catalog.pg_get_userbyid($8),"
+					 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,"
+					 " CASE WHEN $11 OPERATOR(pg_catalog.<>) 'failed' THEN pg_catalog.pg_current_xact_id() END,"
+					 " $24, $25, $26)",
+					 deltaetl_quote_schema(run->extension));
+	(void) deltaetl_owner_execute(run->extension, query->data,
+								  entry_params(run, status), NULL, NULL);
+}
+
+/* ---------- notification ---------- */
+
+static void
+append_member(StringInfo buf, const char *name, const char *text)
+{
+	appendStringInfo(buf, "%s\"%s\": ", buf->len > 1 ? ", " : "", name);
+	if (text !=NULL)
+		escape_json(buf, text);
+	else
+		appendStringInfoString(buf, "null");
+}
+
+static const char *
+qualified_name(RelationName name)
+{
+	return name.name ? quote_qualified_identifier(name.schema, name.name) : NULL;
+}
+
+/* Tell who listens, at commit. */
+static void
+notify(const Run *run, RunStatus status)
+{
+	StringInfo	buf = makeStringInfo();
+
+	appendStringInfo(buf, "{\"run_id\": " INT64_FORMAT, run->run_id);
+	append_member(buf, "job", run->job);
+	append_member(buf, "source", qualified_name(run->source));
+	append_member(buf, "target", qualified_name(run->target));
+	append_member(buf, "status", status_names[status]);
+	if (status == RUN_FAILED)
+		append_member(buf, "sqlstate", run->sqlstate);
+	else
+		appendStringInfo(buf, ", \"inserted\": " UINT64_FORMAT ", \"updated\": " UINT64_FORMAT
+						 ", \"deleted\": " UINT64_FORMAT ", \"unchanged\": " UINT64_FORMAT,
+						 run->applied.count[DELTA_INSERT], run->applied.count[DELTA_UPDATE],
+						 run->applied.count[DELTA_DELETE], run->unchanged);
+	appendStringInfoChar(buf, '}');
+	Async_Notify(NOTIFY_CHANNEL, buf->data);
+}
+
+/*
+ * End a run and enter it in the log, which is part of the transaction like
+ * all else that the run has done.
+ */
+void
+deltaetl_run_end(Run *run, RunStatus status)
+{
+	if (run->run_id == 0)
+		deltaetl_run_number(run);
+	deltaetl_run_enter(run, run->phase);
+	run->finished = run->entered;
+	insert_entry(run, status);
+	if (deltaetl_notify)
+		notify(run, status);
+}
