@@ -69,7 +69,7 @@ SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply reread security parallel random stored_bytes stored_values random_layout load \
-	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify
+	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify run_log run_stats run_log_rights
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs writers timeout ddl
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \

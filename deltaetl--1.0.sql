@@ -184,6 +184,104 @@ COMMENT ON TABLE deltaetl_run_entry IS 'the runs; see deltaetl_run_log';
 SELECT pg_catalog.pg_extension_config_dump('deltaetl_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('deltaetl_run_entry', '');
 
+-- What pruned runs have done, so that totals never shrink.
+CREATE TABLE deltaetl_total_entry (
+	target_schema name,
+	target_name name,
+	runs bigint NOT NULL,
+	failures bigint NOT NULL,
+	skipped bigint NOT NULL,
+	inserted numeric NOT NULL,
+	updated numeric NOT NULL,
+	deleted numeric NOT NULL,
+	unchanged numeric NOT NULL,
+	total_time interval NOT NULL,
+	last_run timestamptz,
+	last_success timestamptz,
+	PRIMARY KEY (target_schema, target_name)
+);
+COMMENT ON TABLE deltaetl_total_entry IS 'totals of runs that have been pruned; see deltaetl_stats';
+SELECT pg_catalog.pg_extension_config_dump('deltaetl_total_entry', '');
+
+-- A run is seen by who may read its target; if that is gone, by the role that
+-- ran it.  What a message quotes may be a row, so it takes the right to all of
+-- the table.
+CREATE VIEW deltaetl_run_log WITH (security_barrier) AS
+SELECT r.run_id, r.job,
+	pg_catalog.quote_ident(r.source_schema) || '.' || pg_catalog.quote_ident(r.source_name) AS source,
+	pg_catalog.quote_ident(r.target_schema) || '.' || pg_catalog.quote_ident(r.target_name) AS target,
+	r.status, r.inserted, r.updated, r.deleted, r.unchanged,
+	r.started_at, r.finished_at, r.finished_at - r.started_at AS elapsed,
+	r.resolve_time, r.lock_time, r.detect_time, r.apply_time,
+	r.rows_read, r.bytes_read, r.options, r.xid, r.role, r.sqlstate,
+	CASE WHEN v.all_rows THEN r.message END AS message,
+	CASE WHEN v.all_rows THEN r.detail END AS detail
+FROM deltaetl_run_entry AS r
+	LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.target_schema
+	LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.target_name
+	LEFT JOIN pg_catalog.pg_roles AS o ON o.rolname = r.role
+	CROSS JOIN (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS u
+	CROSS JOIN LATERAL (SELECT
+		u.rolsuper OR CASE WHEN c.oid IS NULL THEN pg_catalog.pg_has_role(o.oid, 'USAGE')
+			ELSE pg_catalog.has_any_column_privilege(c.oid, 'SELECT') END AS run,
+		u.rolsuper OR pg_catalog.pg_has_role(o.oid, 'USAGE') OR
+			pg_catalog.has_table_privilege(c.oid, 'SELECT') AND
+			NOT pg_catalog.row_security_active(c.oid) AS all_rows) AS v
+WHERE v.run;
+COMMENT ON VIEW deltaetl_run_log IS 'runs on tables that you may read: what they did, when, how long, and why they failed';
+GRANT SELECT ON deltaetl_run_log TO PUBLIC;
+
+CREATE VIEW deltaetl_recent_runs WITH (security_barrier) AS
+SELECT run_id, started_at::timestamptz(0) AS started_at, job, target, status,
+	inserted, updated, deleted, elapsed::interval(3) AS elapsed,
+	message
+FROM deltaetl_run_log
+ORDER BY run_id DESC
+LIMIT 20;
+COMMENT ON VIEW deltaetl_recent_runs IS 'the last 20 runs of deltaetl_run_log, for reading';
+GRANT SELECT ON deltaetl_recent_runs TO PUBLIC;
+
+-- Runs that were skipped or only looked have done nothing, so they do not
+-- count as runs.
+CREATE VIEW deltaetl_stats WITH (security_barrier) AS
+SELECT pg_catalog.quote_ident(a.target_schema) || '.' || pg_catalog.quote_ident(a.target_name) AS target,
+	a.runs::bigint, a.failures::bigint, a.skipped::bigint,
+	a.inserted, a.updated, a.deleted, a.unchanged,
+	pg_catalog.round(EXTRACT(epoch FROM a.total_time), 3) AS total_seconds,
+	pg_catalog.round(EXTRACT(epoch FROM a.total_time) / NULLIF(a.runs, 0), 3) AS mean_seconds,
+	a.last_run::timestamptz(0), CASE WHEN a.last_run = a.last_success THEN 'succeeded' WHEN a.last_run IS NOT NULL THEN 'failed' END AS last_status, a.last_success::timestamptz(0)
+FROM (
+	SELECT target_schema, target_name,
+		pg_catalog.sum(runs) AS runs, pg_catalog.sum(failures) AS failures,
+		pg_catalog.sum(skipped) AS skipped, pg_catalog.sum(inserted) AS inserted,
+		pg_catalog.sum(updated) AS updated, pg_catalog.sum(deleted) AS deleted,
+		pg_catalog.sum(unchanged) AS unchanged, pg_catalog.sum(total_time) AS total_time,
+		pg_catalog.max(last_run) AS last_run, pg_catalog.max(last_success) AS last_success
+	FROM (
+		TABLE deltaetl_total_entry
+		UNION ALL
+		SELECT target_schema, target_name,
+			count(*) FILTER (WHERE status IN ('succeeded', 'failed')),
+			count(*) FILTER (WHERE status = 'failed'),
+			count(*) FILTER (WHERE status = 'skipped'),
+			COALESCE(pg_catalog.sum(inserted) FILTER (WHERE status = 'succeeded'), 0),
+			COALESCE(pg_catalog.sum(updated) FILTER (WHERE status = 'succeeded'), 0),
+			COALESCE(pg_catalog.sum(deleted) FILTER (WHERE status = 'succeeded'), 0),
+			COALESCE(pg_catalog.sum(unchanged) FILTER (WHERE status = 'succeeded'), 0),
+			COALESCE(pg_catalog.sum(finished_at - started_at)
+				FILTER (WHERE status IN ('succeeded', 'failed')), '0'),
+			pg_catalog.max(started_at) FILTER (WHERE status IN ('succeeded', 'failed')),
+			pg_catalog.max(started_at) FILTER (WHERE status = 'succeeded')
+		FROM deltaetl_run_entry
+		GROUP BY target_schema, target_name) AS e
+	GROUP BY target_schema, target_name) AS a
+	LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = a.target_schema
+	LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = a.target_name
+WHERE pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
+	OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
+COMMENT ON VIEW deltaetl_stats IS 'totals of all runs on each table that you may read, those pruned included';
+GRANT SELECT ON deltaetl_stats TO PUBLIC;
+
 CREATE TABLE deltaetl_change_entry (
 	run_id bigint NOT NULL,
 	position bigint NOT NULL,
@@ -198,6 +296,17 @@ CREATE TABLE deltaetl_change_entry (
 );
 COMMENT ON TABLE deltaetl_change_entry IS 'rows that runs have changed; see deltaetl_change_log';
 SELECT pg_catalog.pg_extension_config_dump('deltaetl_change_entry', '');
+
+CREATE FUNCTION deltaetl_prune_log(keep interval)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_prune_log(interval) IS
+'delete runs that ended longer ago than that, and their changes; returns how many runs';
+
+-- It deletes what users have no right to.
+REVOKE EXECUTE ON FUNCTION deltaetl_prune_log(interval) FROM PUBLIC;
 
 -- ---------- sync.c ----------
 

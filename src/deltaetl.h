@@ -302,6 +302,7 @@ typedef struct Run
 
 /* Tables of the extension. */
 #define RUN_TABLE "deltaetl_run_entry"
+#define TOTAL_TABLE "deltaetl_total_entry"
 #define CHANGE_TABLE "deltaetl_change_entry"
 #define JOB_TABLE "deltaetl_job_entry"
 

@@ -30,6 +30,14 @@ static const char *const status_names[] = {
 	"succeeded", "failed", "skipped", "dry run"
 };
 
+/* Columns that deltaetl_stats adds up, and those of rows. */
+static const char *const summed_columns[] = {
+	"runs", "failures", "skipped", "inserted", "updated", "deleted", "unchanged", "total_time"
+};
+static const char *const counted_columns[] = {
+	"inserted", "updated", "deleted", "unchanged"
+};
+
 /* ---------- a run ---------- */
 
 /* What names a relation after it is gone, and in another database. */
@@ -253,4 +261,88 @@ deltaetl_run_end(Run *run, RunStatus status)
 	insert_entry(run, status);
 	if (deltaetl_notify)
 		notify(run, status);
+}
+
+/* ---------- deltaetl_prune_log ---------- */
+
+/* Delete entries that ended before $1, their changes, and keep their totals. */
+static char *
+prune_query(Oid extension)
+{
+	const char *schema = deltaetl_quote_schema(extension);
+	StringInfo	buf = makeStringInfo();
+
+	appendStringInfo(buf,
+					 "WITH gone AS (DELETE FROM %s." RUN_TABLE
+					 " WHERE finished_at OPERATOR(pg_catalog.<) $1 RETURNING *),"
+					 " changes AS (DELETE FROM %s." CHANGE_TABLE " AS c USING gone AS g"
+					 " WHERE c.run_id OPERATOR(pg_catalog.=) g.run_id), ", schema, schema);
+	appendStringInfo(buf,
+					 "totals AS (INSERT INTO %s." TOTAL_TABLE " AS t SELECT g.target_schema, g.target_name,"
+					 " pg_catalog.count(*) FILTER (WHERE g.done OR g.failed),"
+					 " pg_catalog.count(*) FILTER (WHERE g.failed),"
+					 " pg_catalog.count(*) FILTER (WHERE g.status OPERATOR(pg_catalog.=) 'skipped'),",
+					 schema);
+	for (int i = 0; i < lengthof(counted_columns); i++)
+		appendStringInfo(buf, " COALESCE(pg_catalog.sum(g.%s) FILTER (WHERE g.done), 0),",
+						 counted_columns[i]);
+	appendStringInfoString(buf,
+						   " COALESCE(pg_catalog.sum(g.finished_at OPERATOR(pg_catalog.-) g.started_at)"
+						   " FILTER (WHERE g.done OR g.failed), '0'),"
+						   " pg_catalog.max(g.started_at) FILTER (WHERE g.done OR g.failed),"
+						   " pg_catalog.max(g.started_at) FILTER (WHERE g.done)"
+						   " FROM (SELECT *, status OPERATOR(pg_catalog.=) 'succeeded' AS done,"
+						   " status OPERATOR(pg_catalog.=) 'failed' AS failed FROM gone) AS g"
+						   " GROUP BY g.target_schema, g.target_name"
+						   " ON CONFLICT (target_schema, target_name) DO UPDATE SET"
+						   " last_run = GREATEST(t.last_run, excluded.last_run),"
+						   " last_success = GREATEST(t.last_success, excluded.last_success)");
+	for (int i = 0; i < lengthof(summed_columns); i++)
+		appendStringInfo(buf, ", %s = t.%s OPERATOR(pg_catalog.+) excluded.%s",
+						 summed_columns[i], summed_columns[i], summed_columns[i]);
+	appendStringInfoString(buf, ") SELECT FROM gone");
+	return buf->data;
+}
+
+static Interval *
+read_keep(FunctionCallInfo fcinfo)
+{
+	Interval	nothing = {0};
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("keep must not be null"),
+				 errhint("Name how much of the log is to be kept, for example '90 days'.")));
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(0),
+										 IntervalPGetDatum(&nothing))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("keep must not be negative")));
+	return PG_GETARG_INTERVAL_P(0);
+}
+
+PG_FUNCTION_INFO_V1(deltaetl_prune_log);
+
+/*
+ * deltaetl_prune_log(keep interval) returns bigint
+ *
+ * Delete runs that ended longer ago than keep, and what has been logged of
+ * their changes; returns how many runs.  What they did stays in the totals of
+ * deltaetl_stats.
+ */
+Datum
+deltaetl_prune_log(PG_FUNCTION_ARGS)
+{
+	Interval   *keep = read_keep(fcinfo);
+	Oid			extension = deltaetl_extension(fcinfo);
+	ParamListInfo params = makeParamList(1);
+
+	params->numParams = 0;
+	add_param(params, TIMESTAMPTZOID,
+			  DirectFunctionCall2(timestamptz_mi_interval,
+								  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+								  IntervalPGetDatum(keep)), false);
+	PG_RETURN_INT64((int64) deltaetl_owner_execute(extension, prune_query(extension),
+												   params, NULL, NULL));
 }
