@@ -31,6 +31,7 @@ OBJS = \
 	src/encode.o \
 	src/encode_text.o \
 	src/encode_scalar.o \
+	src/execute.o \
 	src/hash.o \
 	src/hashes.o \
 	src/join.o \
@@ -48,6 +49,7 @@ OBJS = \
 	src/relation.o \
 	src/mapping.o \
 	src/mapping_hash.o \
+	src/modify.o \
 	src/names.o \
 	src/privileges.o \
 	src/query.o \

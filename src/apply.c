@@ -78,7 +78,7 @@ static uint64
 apply_action(Delta *delta, DeltaAction action)
 {
 	if (!deltaetl_can_apply_directly(delta, action))
-		return deltaetl_spi_modify(action_query(delta, action), delta->mapping);
+		return deltaetl_modify(action_query(delta, action), delta, NULL, NULL);
 	return action == DELTA_UPDATE ? deltaetl_direct_update(delta) :
 		deltaetl_direct_insert(delta);
 }
@@ -139,7 +139,7 @@ deltaetl_apply(Delta *delta)
 
 	if (delta->by_position && needs_values(delta))
 		deltaetl_delta_take_values(delta);
-	deltaetl_spi_hold_triggers();
+	deltaetl_hold_triggers();
 	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
 	{
 		if (delta->count[action] == 0)
@@ -154,6 +154,6 @@ deltaetl_apply(Delta *delta)
 		report_shortfall(delta, action, applied.count[action]);
 	}
 	close_source(source);
-	deltaetl_spi_fire_triggers();
+	deltaetl_fire_triggers();
 	return applied;
 }

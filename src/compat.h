@@ -118,6 +118,13 @@ init_range_table(EState *estate, Relation rel, AclMode right, Bitmapset *columns
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* Run a query to its end. */
+#if PG_VERSION_NUM >= 180000
+#define run_executor(desc) ExecutorRun(desc, ForwardScanDirection, 0)
+#else
+#define run_executor(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
+#endif
+
 #include "storage/bufmgr.h"
 
 /* Until 16 rows could be removed that a very old snapshot still sees. */

@@ -13,8 +13,9 @@
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collection, positions, lone_rows
  *		collect, collection, positions -> setdiff, runs, stored_row, compare
- *		apply -> direct
+ *		apply -> direct, modify
  *		all of these -> delta, query, spi
+ *		spi, modify -> execute
  *		hash -> encode
  *
  * Copyright (c) 2026, deltaetl maintainers
@@ -471,12 +472,15 @@ extern void deltaetl_spi_select_serially(const char *query,
 										 RowCallback callback, void *arg);
 extern void deltaetl_spi_collect(const char *query, const Mapping *mapping,
 								 bytea *reference);
-extern void deltaetl_spi_hold_triggers(void);
-extern uint64 deltaetl_spi_modify(const char *query, const Mapping *mapping);
-extern void deltaetl_spi_fire_triggers(void);
 extern void deltaetl_spi_unregister(const char *name);
 extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 								  Tuplestorestate *rows, uint64 count);
+
+/* modify.c */
+extern void deltaetl_hold_triggers(void);
+extern uint64 deltaetl_modify(const char *text, const Delta *delta,
+							  RowCallback callback, void *arg);
+extern void deltaetl_fire_triggers(void);
 
 /* delta.c */
 extern Delta *deltaetl_delta_create(const Mapping *mapping, bool with_deletes);

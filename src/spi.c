@@ -4,62 +4,19 @@
  *	  The only file that talks to SPI: a query, its rows to a callback.
  *
  * Between deltaetl_spi_begin() and deltaetl_spi_end() all reading is done
- * under one snapshot, taken at the beginning.  Statements that modify take a
- * newer one, as any statement does.
+ * under one snapshot, taken at the beginning.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
  *-------------------------------------------------------------------------
  */
-#include "deltaetl.h"
+#include "execute.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
-#include "executor/executor.h"
 #include "executor/spi.h"
-#include "nodes/makefuncs.h"
-#include "tcop/dest.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
-
-typedef struct RowReceiver
-{
-	DestReceiver pub;
-	RowCallback callback;
-	void	   *arg;
-} RowReceiver;
-
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
-{
-	RowReceiver *receiver = (RowReceiver *) self;
-
-	if (receiver->callback != NULL)
-		receiver->callback(slot, receiver->arg);
-	return true;
-}
-
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receiver_shutdown(DestReceiver *self)
-{
-}
-
-static void
-init_receiver(RowReceiver *receiver)
-{
-	receiver->pub.receiveSlot = receive_row;
-	receiver->pub.rStartup = receiver_startup;
-	receiver->pub.rShutdown = receiver_shutdown;
-	receiver->pub.rDestroy = receiver_shutdown;
-	receiver->pub.mydest = DestTuplestore;
-}
 
 /*
  * Begin a run.  The current memory context becomes one that lives until
@@ -92,27 +49,6 @@ deltaetl_spi_end(int nestlevel)
 	SPI_finish();
 }
 
-static void
-check_name(const MappingSide *side)
-{
-	RangeVar   *name;
-
-	if (!side->exists)
-		return;
-	name = makeRangeVar(side->schema, side->name, -1);
-	if (RangeVarGetRelid(name, NoLock, true) != side->relid)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("schema \"%s\" has been renamed during the run",
-						side->schema),
-				 errhint("Try again.")));
-}
-
-/*
- * Prepare a query.  Locks keep relations from being renamed, but not their
- * schemas; so after the names in the query have been looked up it is made
- * sure that they still mean the relations that are locked.
- */
 static SPIPlanPtr
 prepare(const char *query, const Mapping *mapping, ParserSetupHook setup,
 		int cursor_options)
@@ -127,8 +63,8 @@ prepare(const char *query, const Mapping *mapping, ParserSetupHook setup,
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_extended failed: %s",
 			 SPI_result_code_string(SPI_result));
-	check_name(&mapping->source);
-	check_name(&mapping->target);
+	deltaetl_check_name(&mapping->source);
+	deltaetl_check_name(&mapping->target);
 	return plan;
 }
 
@@ -151,7 +87,6 @@ select_rows(const char *query, const Mapping *mapping, ParamListInfo params,
 	SPIExecuteOptions options = {0};
 	int			result;
 
-	init_receiver(receiver);
 	options.params = params;
 	options.read_only = true;
 	options.dest = (DestReceiver *) receiver;
@@ -170,7 +105,7 @@ void
 deltaetl_spi_select(const char *query, const Mapping *mapping,
 					RowCallback callback, void *arg)
 {
-	RowReceiver receiver = {.callback = callback,.arg = arg};
+	RowReceiver receiver = deltaetl_receiver(callback, arg);
 
 	select_rows(query, mapping, NULL, CURSOR_OPT_PARALLEL_OK, &receiver);
 }
@@ -180,7 +115,7 @@ void
 deltaetl_spi_select_serially(const char *query, const Mapping *mapping,
 							 RowCallback callback, void *arg)
 {
-	RowReceiver receiver = {.callback = callback,.arg = arg};
+	RowReceiver receiver = deltaetl_receiver(callback, arg);
 
 	select_rows(query, mapping, NULL, 0, &receiver);
 }
@@ -191,7 +126,7 @@ deltaetl_spi_collect(const char *query, const Mapping *mapping,
 					 bytea *reference)
 {
 	ParamListInfo params = makeParamList(1);
-	RowReceiver receiver = {0};
+	RowReceiver receiver = deltaetl_receiver(NULL, NULL);
 
 	params->params[0].value = PointerGetDatum(reference);
 	params->params[0].isnull = false;
@@ -209,13 +144,12 @@ uint64
 deltaetl_spi_execute(const char *query, ParamListInfo params,
 					 RowCallback callback, void *arg)
 {
-	RowReceiver receiver = {.callback = callback,.arg = arg};
+	RowReceiver receiver = deltaetl_receiver(callback, arg);
 	SPIExecuteOptions options = {0};
 	uint64		rows;
 	int			result;
 
 	SPI_connect();
-	init_receiver(&receiver);
 	options.params = params;
 	options.dest = (DestReceiver *) &receiver;
 	result = SPI_execute_extended(query, &options);
@@ -241,59 +175,8 @@ deltaetl_spi_define(const char *command, const MappingSide *side)
 	result = SPI_execute(command, false, 0);
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-	check_name(side);
+	deltaetl_check_name(side);
 	SPI_finish();
-}
-
-/*
- * From here on AFTER triggers wait, those of foreign keys among them, until
- * deltaetl_spi_fire_triggers(), so that they act on what several statements
- * have made of the table, as if those were one.
- */
-void
-deltaetl_spi_hold_triggers(void)
-{
-	AfterTriggerBeginQuery();
-}
-
-/* Fire the triggers that have been held.  COPY FROM does it the same way. */
-void
-deltaetl_spi_fire_triggers(void)
-{
-	EState	   *estate = CreateExecutorState();
-
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	AfterTriggerEndQuery(estate);
-	PopActiveSnapshot();
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	ExecCloseResultRelations(estate);
-	FreeExecutorState(estate);
-}
-
-/*
- * Run an INSERT, UPDATE or DELETE while triggers are held; returns the number
- * of rows it changed.  It sees what the run has seen, and what the transaction
- * has done since: rows of the source are where they were found, and those of
- * the target are locked.
- */
-uint64
-deltaetl_spi_modify(const char *query, const Mapping *mapping)
-{
-	SPIPlanPtr	plan = prepare(query, mapping, deltaetl_coerce_setup,
-							   CURSOR_OPT_PARALLEL_OK);
-	uint64		changed;
-	int			result;
-
-	result = SPI_execute_snapshot(plan, NULL, NULL, GetActiveSnapshot(),
-								  InvalidSnapshot, false, false, 0);
-	if (result != SPI_OK_INSERT && result != SPI_OK_UPDATE &&
-		result != SPI_OK_DELETE)
-		elog(ERROR, "SPI_execute_snapshot failed: %s",
-			 SPI_result_code_string(result));
-	changed = SPI_processed;
-	SPI_freeplan(plan);
-	return changed;
 }
 
 /* Let the queries of this run see a tuplestore as a table. */
@@ -301,16 +184,9 @@ void
 deltaetl_spi_register(const char *name, TupleDesc desc, Tuplestorestate *rows,
 					  uint64 count)
 {
-	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
 	int			result;
 
-	relation->md.name = pstrdup(name);
-	relation->md.reliddesc = InvalidOid;
-	relation->md.tupdesc = desc;
-	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation->md.enrtuples = (double) count;
-	relation->reldata = rows;
-	result = SPI_register_relation(relation);
+	result = SPI_register_relation(deltaetl_named_relation(name, desc, rows, count));
 	if (result != SPI_OK_REL_REGISTER)
 		elog(ERROR, "SPI_register_relation failed: %s",
 			 SPI_result_code_string(result));
