@@ -34,6 +34,10 @@ OBJS = \
 	src/execute.o \
 	src/hash.o \
 	src/hashes.o \
+	src/image.o \
+	src/image_json.o \
+	src/image_scalar.o \
+	src/image_value.o \
 	src/join.o \
 	src/layout.o \
 	src/lone_rows.o \
@@ -44,6 +48,7 @@ OBJS = \
 	src/fingerprint.o \
 	src/key.o \
 	src/scope.o \
+	src/settings.o \
 	src/lock.o \
 	src/snapshot.o \
 	src/relation.o \

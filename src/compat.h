@@ -135,6 +135,15 @@ init_range_table(EState *estate, Relation rel, AclMode right, Bitmapset *columns
 	TestForOldSnapshot(GetActiveSnapshot(), rel, page)
 #endif
 
+#include "utils/timestamp.h"
+
+/* Intervals without end came with 17. */
+#if PG_VERSION_NUM >= 170000
+#define interval_is_infinite(interval) INTERVAL_NOT_FINITE(interval)
+#else
+#define interval_is_infinite(interval) false
+#endif
+
 #include <openssl/evp.h>
 
 /*

@@ -17,6 +17,8 @@
  *		all of these -> delta, query, spi
  *		spi, modify -> execute
  *		hash -> encode
+ *		image -> image_value -> image_scalar -> image_json
+ *		image, encode -> settings
  *
  * Copyright (c) 2026, deltaetl maintainers
  *

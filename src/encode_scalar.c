@@ -26,10 +26,10 @@
 #include "access/htup_details.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
+#include "settings.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -310,31 +310,14 @@ encode_floats(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 	put_counted(buf, data, len);
 }
 
-static void
-pin_setting(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
 /* The text of a value, whatever the session's settings are. */
 static void
 encode_output(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 {
-	int			nestlevel = NewGUCNestLevel();
-	char	   *output;
+	int			nestlevel = deltaetl_pin_settings(true);
+	char	   *output = OutputFunctionCall(&encoder->function, value);
 
-	pin_setting("search_path", "pg_catalog, pg_temp");
-	pin_setting("datestyle", "ISO, YMD");
-	pin_setting("intervalstyle", "postgres");
-	pin_setting("timezone", "UTC");
-	pin_setting("extra_float_digits", "1");
-	pin_setting("bytea_output", "hex");
-	pin_setting("lc_monetary", "C");
-	pin_setting("quote_all_identifiers", "off");
-	output = OutputFunctionCall(&encoder->function, value);
-	AtEOXact_GUC(true, nestlevel);
-
+	deltaetl_unpin_settings(nestlevel);
 	deltaetl_put_text(buf, output, strlen(output));
 }
 
