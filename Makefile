@@ -20,6 +20,7 @@ OBJS = \
 	src/deltaetl.o \
 	src/apply.o \
 	src/arguments.o \
+	src/batch.o \
 	src/census.o \
 	src/coerce.o \
 	src/compare.o \

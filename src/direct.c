@@ -23,8 +23,8 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "batch.h"
 #include "catalog/pg_class.h"
-#include "commands/trigger.h"
 #include "compare.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -34,10 +34,6 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-
-/* As many rows as COPY inserts at a time, and bytes. */
-#define BATCH_ROWS 1000
-#define BATCH_BYTES 65535
 
 /* ---------- when ---------- */
 
@@ -110,6 +106,7 @@ typedef struct Writer
 	Relation	target;
 	EState	   *estate;
 	ResultRelInfo *result;
+	Batch	   *batch;			/* of inserts */
 	uint64		written;
 } Writer;
 
@@ -264,51 +261,6 @@ deltaetl_direct_update(Delta *delta)
 
 /* ---------- insert ---------- */
 
-typedef struct Batch
-{
-	Writer	   *writer;
-	BulkInsertState bulk;
-	MemoryContext context;		/* of its slots */
-	int			rows;
-	Size		bytes;
-	TupleTableSlot *slots[BATCH_ROWS];
-} Batch;
-
-static void
-finish_row(Writer *writer, TupleTableSlot *slot)
-{
-	List	   *recheck = NIL;
-
-	if (writer->result->ri_NumIndices > 0)
-		recheck = insert_index_tuples(writer->result, slot, writer->estate);
-	ExecARInsertTriggers(writer->estate, writer->result, slot, recheck, NULL);
-	list_free(recheck);
-	ResetPerTupleExprContext(writer->estate);
-}
-
-static void
-flush_batch(Batch *batch)
-{
-	Writer	   *writer = batch->writer;
-	MemoryContext oldcontext;
-
-	if (batch->rows == 0)
-		return;
-	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
-	table_multi_insert(writer->target, batch->slots, batch->rows,
-					   writer->estate->es_output_cid, 0, batch->bulk);
-	for (int i = 0; i < batch->rows; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		finish_row(writer, batch->slots[i]);
-		ExecClearTuple(batch->slots[i]);
-	}
-	MemoryContextSwitchTo(oldcontext);
-	writer->written += batch->rows;
-	batch->rows = 0;
-	batch->bytes = 0;
-}
-
 /* Check a row as the executor does before it inserts it. */
 static void
 check_row(Writer *writer, TupleTableSlot *slot)
@@ -323,29 +275,16 @@ check_row(Writer *writer, TupleTableSlot *slot)
 		ExecPartitionCheck(writer->result, slot, writer->estate, true);
 }
 
-static TupleTableSlot *
-next_slot(Batch *batch)
-{
-	MemoryContext oldcontext = MemoryContextSwitchTo(batch->context);
-
-	if (batch->slots[batch->rows] == NULL)
-		batch->slots[batch->rows] = table_slot_create(batch->writer->target, NULL);
-	MemoryContextSwitchTo(oldcontext);
-	return batch->slots[batch->rows];
-}
-
 /* Take a row of the query, which has the mapping's columns in order. */
 static void
 take_row(TupleTableSlot *row, void *arg)
 {
-	Batch	   *batch = arg;
-	const Mapping *mapping = batch->writer->delta->mapping;
-	TupleTableSlot *slot = next_slot(batch);
+	Writer	   *writer = arg;
+	const Mapping *mapping = writer->delta->mapping;
+	TupleTableSlot *slot = deltaetl_batch_slot(writer->batch);
 	MemoryContext oldcontext;
 
 	slot_getallattrs(row);
-	ExecClearTuple(slot);
-	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
 	for (int i = 0; i < mapping->ncolumns; i++)
 	{
 		int			to = mapping->columns[i].attnum - 1;
@@ -356,16 +295,13 @@ take_row(TupleTableSlot *row, void *arg)
 		slot->tts_isnull[to] = row->tts_isnull[i];
 	}
 	ExecStoreVirtualTuple(slot);
-	slot->tts_tableOid = RelationGetRelid(batch->writer->target);
-	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(batch->writer->estate));
-	check_row(batch->writer, slot);
+	slot->tts_tableOid = RelationGetRelid(writer->target);
+	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
+	check_row(writer, slot);
 	ExecMaterializeSlot(slot);
 	MemoryContextSwitchTo(oldcontext);
-	ResetPerTupleExprContext(batch->writer->estate);
-
-	batch->bytes += ((HeapTupleTableSlot *) slot)->tuple->t_len;
-	if (++batch->rows == BATCH_ROWS || batch->bytes > BATCH_BYTES)
-		flush_batch(batch);
+	ResetPerTupleExprContext(writer->estate);
+	deltaetl_batch_add(writer->batch, ((HeapTupleTableSlot *) slot)->tuple->t_len);
 }
 
 /* Insert the rows of the delta; returns how many. */
@@ -373,18 +309,12 @@ uint64
 deltaetl_direct_insert(const Delta *delta)
 {
 	Writer		writer = begin_writing(delta, DELTA_INSERT);
-	Batch	   *batch = palloc0(sizeof(Batch));
 
-	batch->writer = &writer;
-	batch->context = CurrentMemoryContext;
-	batch->bulk = GetBulkInsertState();
+	writer.batch = deltaetl_batch_create(writer.result, writer.estate,
+										 NULL, NULL);
 	deltaetl_spi_select_serially(deltaetl_new_rows_query(delta), delta->mapping,
-								 take_row, batch);
-	flush_batch(batch);
-	FreeBulkInsertState(batch->bulk);
-	for (int i = 0; i < BATCH_ROWS && batch->slots[i] != NULL; i++)
-		ExecDropSingleTupleTableSlot(batch->slots[i]);
-	table_finish_bulk_insert(writer.target, 0);
+								 take_row, &writer);
+	writer.written = deltaetl_batch_finish(writer.batch);
 	end_writing(&writer);
 	return writer.written;
 }
