@@ -82,7 +82,7 @@ number_fits(const char **p)
 	if (mantissa < len)
 		exponent = strtol(*p + mantissa + 1, NULL, 10);
 	*p += len;
-	return len <= NUMBER_BYTES_SHOWN && Abs(exponent) <= EXPONENT_SHOWN;
+	return len <= NUMBER_BYTES_SHOWN && labs(exponent) <= EXPONENT_SHOWN;
 }
 
 /* Whether jsonb has a value for the text of a json value, which is valid. */

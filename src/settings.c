@@ -19,7 +19,6 @@
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
-#include "utils/pg_locale.h"
 #include "utils/xml.h"
 
 #define PINNED_SEARCH_PATH "pg_catalog, pg_temp"
@@ -56,7 +55,7 @@ deltaetl_pin_settings(bool with_names)
 				"timezone", PINNED_TIME_ZONE);
 	pin_setting(&nestlevel, extra_float_digits == 1, "extra_float_digits", "1");
 	pin_setting(&nestlevel, bytea_output == BYTEA_OUTPUT_HEX, "bytea_output", "hex");
-	pin_setting(&nestlevel, strcmp(locale_monetary, "C") == 0, "lc_monetary", "C");
+	pin_setting(&nestlevel, strcmp(GetConfigOption("lc_monetary", false, false), "C") == 0, "lc_monetary", "C");
 	pin_setting(&nestlevel, xmloption == XMLOPTION_CONTENT, "xmloption", "content");
 	if (!with_names)
 		return nestlevel;
