@@ -22,6 +22,7 @@ OBJS = \
 	src/arguments.o \
 	src/batch.o \
 	src/census.o \
+	src/changelog.o \
 	src/coerce.o \
 	src/compare.o \
 	src/collect.o \

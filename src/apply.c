@@ -19,19 +19,20 @@
 #include "deltaetl.h"
 
 #include "access/relation.h"
+#include "changelog.h"
 #include "utils/rls.h"
 
 static char *
-action_query(const Delta *delta, DeltaAction action)
+action_query(const Delta *delta, DeltaAction action, const LoggedColumns *logged)
 {
 	switch (action)
 	{
 		case DELTA_DELETE:
-			return deltaetl_delete_query(delta->mapping);
+			return deltaetl_delete_query(delta->mapping, logged);
 		case DELTA_UPDATE:
-			return deltaetl_update_query(delta);
+			return deltaetl_update_query(delta, logged);
 		default:
-			return deltaetl_insert_query(delta);
+			return deltaetl_insert_query(delta, logged);
 	}
 }
 
@@ -75,12 +76,22 @@ report_shortfall(const Delta *delta, DeltaAction action, uint64 applied)
 }
 
 static uint64
-apply_action(Delta *delta, DeltaAction action)
+run_statement(const Delta *delta, DeltaAction action, ChangeLog *log)
+{
+	const LoggedColumns *logged = deltaetl_changelog_columns(log);
+	ReturnedRows returned = {log, action};
+
+	return deltaetl_modify(action_query(delta, action, logged), delta,
+						   log ? deltaetl_changelog_take : NULL, &returned);
+}
+
+static uint64
+apply_action(Delta *delta, DeltaAction action, ChangeLog *log)
 {
 	if (!deltaetl_can_apply_directly(delta, action))
-		return deltaetl_modify(action_query(delta, action), delta, NULL, NULL);
-	return action == DELTA_UPDATE ? deltaetl_direct_update(delta) :
-		deltaetl_direct_insert(delta);
+		return run_statement(delta, action, log);
+	return action == DELTA_UPDATE ? deltaetl_direct_update(delta, log) :
+		deltaetl_direct_insert(delta, log);
 }
 
 /*
@@ -130,9 +141,13 @@ close_source(List *relations)
 		relation_close(lfirst(cell), NoLock);
 }
 
-/* Apply the delta; returns how many rows were really changed. */
+/*
+ * Apply the delta; returns how many rows were really changed.  The changes go
+ * to the log, unless that is NULL, but not what triggers and foreign keys do to
+ * other rows.
+ */
 AppliedCounts
-deltaetl_apply(Delta *delta)
+deltaetl_apply(Delta *delta, ChangeLog *log)
 {
 	AppliedCounts applied = {0};
 	List	   *source = open_source(delta->mapping);
@@ -144,7 +159,7 @@ deltaetl_apply(Delta *delta)
 	{
 		if (delta->count[action] == 0)
 			continue;
-		applied.count[action] = apply_action(delta, action);
+		applied.count[action] = apply_action(delta, action, log);
 		if (applied.count[action] > delta->count[action])
 			ereport(ERROR,
 					(errcode(ERRCODE_CARDINALITY_VIOLATION),

@@ -13,6 +13,7 @@
  */
 #include "compare.h"
 
+#include "access/detoast.h"
 #include "encode.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -66,19 +67,43 @@ same_encoding(RowComparer *comparer, int column, Datum a, Datum b)
 		memcmp(bytes[0].data, bytes[1].data, bytes[0].len) == 0;
 }
 
+/* Whether two values are out of line, and one and the same. */
+static bool
+same_place(Form_pg_attribute att, Datum a, Datum b)
+{
+	return att->attlen == -1 &&
+		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(a)) &&
+		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(b)) &&
+		memcmp(DatumGetPointer(a), DatumGetPointer(b), TOAST_POINTER_SIZE) == 0;
+}
+
+/*
+ * Whether two rows have the same value in a column.  What that takes is left
+ * in the current memory context.
+ */
+bool
+deltaetl_values_are_same(RowComparer *comparer, int column, RowValues a,
+						 RowValues b)
+{
+	Form_pg_attribute att = TupleDescAttr(comparer->desc, column);
+	Datum		left = a.values[column];
+	Datum		right = b.values[column];
+
+	if (a.isnull[column] || b.isnull[column])
+		return a.isnull[column] && b.isnull[column];
+	return left == right || same_place(att, left, right) ||
+		datum_image_eq(left, right, att->attbyval, att->attlen) ||
+		same_encoding(comparer, column, left, right);
+}
+
 /* What is generated is neither compared nor written. */
 static bool
 same_column(RowComparer *comparer, int column, RowValues a, RowValues b)
 {
 	Form_pg_attribute att = TupleDescAttr(comparer->desc, column);
 
-	if (att->attisdropped || att->attgenerated)
-		return true;
-	if (a.isnull[column] || b.isnull[column])
-		return a.isnull[column] && b.isnull[column];
-	return datum_image_eq(a.values[column], b.values[column],
-						  att->attbyval, att->attlen) ||
-		same_encoding(comparer, column, a.values[column], b.values[column]);
+	return att->attisdropped || att->attgenerated ||
+		deltaetl_values_are_same(comparer, column, a, b);
 }
 
 bool

@@ -26,6 +26,8 @@ typedef struct RowValues
 extern RowComparer *deltaetl_comparer_create(TupleDesc desc);
 extern bool deltaetl_rows_are_same(RowComparer *comparer, RowValues a,
 								   RowValues b);
+extern bool deltaetl_values_are_same(RowComparer *comparer, int column,
+									 RowValues a, RowValues b);
 extern void deltaetl_comparer_free(RowComparer *comparer);
 
 #endif							/* DELTAETL_COMPARE_H */

@@ -33,6 +33,14 @@
 #define column_is_not_null(desc, i) (TupleDescAttr(desc, i)->attnotnull)
 #endif
 
+/* From 18 on a generated column may be computed whenever it is read. */
+#if PG_VERSION_NUM >= 180000
+#define has_virtual_columns(desc) \
+	((desc)->constr != NULL && (desc)->constr->has_generated_virtual)
+#else
+#define has_virtual_columns(desc) false
+#endif
+
 /* Whether the caller is the owner of a relation, or may act as such. */
 #if PG_VERSION_NUM >= 160000
 #define owns_relation(relid) \

@@ -13,7 +13,9 @@
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collection, positions, lone_rows
  *		collect, collection, positions -> setdiff, runs, stored_row, compare
- *		apply -> direct, modify
+ *		apply -> direct, modify, changelog
+ *		direct, changelog -> batch
+ *		changelog -> image, compare, owner
  *		all of these -> delta, query, spi
  *		spi, modify -> execute
  *		hash -> encode
@@ -71,6 +73,7 @@ typedef struct MappingRequest
 	char	   *source_hash_column; /* NULL: none is believed */
 	Oid			extension;		/* its schema */
 	AclMode		privileges;		/* ACL_* needed on the target */
+	bool		whole_rows;		/* all columns of the target are read */
 } MappingRequest;
 
 /* A column that both sides have, with the target's type. */
@@ -125,7 +128,8 @@ typedef struct StoredHash
  */
 typedef struct Mapping
 {
-	char	   *schema;			/* of the extension, quoted */
+	Oid			extension;		/* its schema */
+	char	   *schema;			/* the same, quoted */
 	MappingSide source;
 	MappingSide target;
 	int			nkeys;
@@ -312,6 +316,10 @@ typedef struct Run
 /* Those columns of an entry in the run log that do not fill in themselves. */
 #define RUN_COLUMNS 26
 
+/* changelog.h */
+typedef struct ChangeLog ChangeLog;
+typedef struct LoggedColumns LoggedColumns;
+
 /* How the delta is detected; a setting for developers. */
 typedef enum DetectionMethod
 {
@@ -379,6 +387,7 @@ extern char *deltaetl_hash_of(const Mapping *mapping, const char *alias,
 /* privileges.c */
 extern void deltaetl_check_owner(Relation rel);
 extern void deltaetl_check_readable(Relation rel);
+extern void deltaetl_check_whole_rows(Relation rel);
 extern bool deltaetl_may_read(Relation rel, AttrNumber attnum);
 extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);
@@ -443,9 +452,12 @@ extern char *deltaetl_out_of_scope_query(const Delta *delta);
 extern char *deltaetl_doubtful_keys_query(const Delta *delta);
 extern char *deltaetl_changes_query(const Delta *delta);
 extern char *deltaetl_diff_query(const Delta *delta, DeltaAction action);
-extern char *deltaetl_delete_query(const Mapping *mapping);
-extern char *deltaetl_update_query(const Delta *delta);
-extern char *deltaetl_insert_query(const Delta *delta);
+extern char *deltaetl_delete_query(const Mapping *mapping,
+								   const LoggedColumns *logged);
+extern char *deltaetl_update_query(const Delta *delta,
+								   const LoggedColumns *logged);
+extern char *deltaetl_insert_query(const Delta *delta,
+								   const LoggedColumns *logged);
 extern char *deltaetl_new_rows_query(const Delta *delta);
 extern char *deltaetl_rows_query(const Delta *delta, DeltaAction action);
 
@@ -533,11 +545,11 @@ extern void deltaetl_detect(Delta *delta);
 
 /* direct.c */
 extern bool deltaetl_can_apply_directly(const Delta *delta, DeltaAction action);
-extern uint64 deltaetl_direct_update(Delta *delta);
-extern uint64 deltaetl_direct_insert(const Delta *delta);
+extern uint64 deltaetl_direct_update(Delta *delta, ChangeLog *log);
+extern uint64 deltaetl_direct_insert(const Delta *delta, ChangeLog *log);
 
 /* apply.c */
-extern AppliedCounts deltaetl_apply(Delta *delta);
+extern AppliedCounts deltaetl_apply(Delta *delta, ChangeLog *log);
 
 /* guard.c */
 extern bool deltaetl_guards_count_target(const SyncOptions *options);

@@ -25,6 +25,7 @@
 #include "access/xact.h"
 #include "batch.h"
 #include "catalog/pg_class.h"
+#include "changelog.h"
 #include "compare.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -60,6 +61,7 @@ target_is_simple(const Mapping *mapping, Relation target)
 		target->rd_rel->relkind == RELKIND_RELATION &&
 		target->rd_tableam == GetHeapamTableAmRoutine() &&
 		!target->rd_rel->relhassubclass &&
+		!has_virtual_columns(RelationGetDescr(target)) &&
 		check_enable_rls(RelationGetRelid(target), InvalidOid, true) != RLS_ENABLED;
 }
 
@@ -103,6 +105,7 @@ deltaetl_can_apply_directly(const Delta *delta, DeltaAction action)
 typedef struct Writer
 {
 	const Delta *delta;
+	ChangeLog  *log;			/* of updates, or NULL */
 	Relation	target;
 	EState	   *estate;
 	ResultRelInfo *result;
@@ -212,6 +215,8 @@ update_row(Writer *writer, EPQState *epqstate, Relation source,
 	merge_rows(writer->delta, slots[2], slots[0], slots[1]);
 	ExecSimpleRelationUpdate(writer->result, writer->estate, epqstate,
 							 slots[0], slots[2]);
+	if (writer->log != NULL)
+		deltaetl_changelog_add(writer->log, DELTA_UPDATE, slots[0], slots[2]);
 	writer->written++;
 }
 
@@ -220,7 +225,7 @@ update_row(Writer *writer, EPQState *epqstate, Relation source,
  * turn out to be the same, the delta is corrected.
  */
 uint64
-deltaetl_direct_update(Delta *delta)
+deltaetl_direct_update(Delta *delta, ChangeLog *log)
 {
 	Writer		writer = begin_writing(delta, DELTA_UPDATE);
 	Relation	source = table_open(delta->mapping->source.relid, AccessShareLock);
@@ -235,6 +240,7 @@ deltaetl_direct_update(Delta *delta)
 	deltaetl_comparer_create(RelationGetDescr(writer.target)) : NULL;
 	EPQState	epqstate;
 
+	writer.log = log;
 	init_epq_state(&epqstate, writer.estate);
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, pair))
@@ -304,14 +310,20 @@ take_row(TupleTableSlot *row, void *arg)
 	deltaetl_batch_add(writer->batch, ((HeapTupleTableSlot *) slot)->tuple->t_len);
 }
 
+static void
+log_inserted(TupleTableSlot *slot, void *arg)
+{
+	deltaetl_changelog_add(arg, DELTA_INSERT, NULL, slot);
+}
+
 /* Insert the rows of the delta; returns how many. */
 uint64
-deltaetl_direct_insert(const Delta *delta)
+deltaetl_direct_insert(const Delta *delta, ChangeLog *log)
 {
 	Writer		writer = begin_writing(delta, DELTA_INSERT);
 
 	writer.batch = deltaetl_batch_create(writer.result, writer.estate,
-										 NULL, NULL);
+										 log ? log_inserted : NULL, log);
 	deltaetl_spi_select_serially(deltaetl_new_rows_query(delta), delta->mapping,
 								 take_row, &writer);
 	writer.written = deltaetl_batch_finish(writer.batch);

@@ -413,6 +413,7 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 	Relation	target = deltaetl_open_relation(request->target);
 	Relation	source = NULL;
 
+	mapping->extension = request->extension;
 	mapping->schema = pstrdup(schema);
 	mapping->own_key = request->own_key;
 	if (OidIsValid(request->source))
@@ -427,6 +428,8 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 
 	resolve_columns(mapping, request, source, target);
 	deltaetl_check_privileges(mapping, source, target, request->privileges);
+	if (request->whole_rows)
+		deltaetl_check_whole_rows(target);
 	if (source != NULL)
 	{
 		if (request->privileges & ACL_INSERT)

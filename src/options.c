@@ -173,6 +173,7 @@ read_arguments(FunctionCallInfo fcinfo, Oid extension)
 	sync.max_update_pct = read_percentage(fcinfo, ARG_MAX_UPDATE_PCT);
 	sync.dry_run = deltaetl_bool_argument(fcinfo, ARG_DRY_RUN, "dry_run");
 	sync.log_changes = read_choice(fcinfo, ARG_LOG_CHANGES, levels, lengthof(levels));
+	sync.request.whole_rows = sync.log_changes == LOG_ROWS;
 	sync.if_running = read_choice(fcinfo, ARG_IF_RUNNING, ways, lengthof(ways));
 	sync.request.privileges = ACL_SELECT | ACL_INSERT | ACL_UPDATE |
 		(sync.deletes ? ACL_DELETE : 0);

@@ -111,6 +111,21 @@ deltaetl_may_read(Relation rel, AttrNumber attnum)
 	return has_column_privilege(rel, attnum, ACL_SELECT);
 }
 
+/* Raise an error if the caller may not read every column of a relation. */
+void
+deltaetl_check_whole_rows(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			require_column(rel, att->attnum, ACL_SELECT, NameStr(att->attname));
+	}
+}
+
 /*
  * Raise an error if the caller lacks SELECT on a column of the mapping, or
  * one of the given privileges on the target; find out whether rows of the

@@ -12,6 +12,7 @@
  */
 #include "deltaetl.h"
 
+#include "changelog.h"
 #include "query.h"
 #include "utils/builtins.h"
 
@@ -89,18 +90,25 @@ append_delta(StringInfo buf, const Delta *delta, DeltaAction action)
 	appendStringInfoString(buf, " AS d");
 }
 
-/* Match a delta row d with the row t of the target that it is about. */
+/* Match a delta row d with the row of the target that it is about. */
 static void
-append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
+append_row_match(StringInfo buf, const Mapping *mapping, const char *alias,
+				 bool by_ctid)
 {
 	if (!by_ctid)
 	{
-		deltaetl_append_key_match(buf, mapping, "d", "t", true);
+		deltaetl_append_key_match(buf, mapping, "d", alias, true);
 		return;
 	}
-	appendStringInfoString(buf, "t.ctid OPERATOR(pg_catalog.=) d.tid");
+	appendStringInfo(buf, "%s.ctid OPERATOR(pg_catalog.=) d.tid", alias);
 	if (mapping->target.has_children)
-		appendStringInfoString(buf, " AND t.tableoid OPERATOR(pg_catalog.=) d.oid");
+		appendStringInfo(buf, " AND %s.tableoid OPERATOR(pg_catalog.=) d.oid", alias);
+}
+
+static void
+append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
+{
+	append_row_match(buf, mapping, "t", by_ctid);
 }
 
 /* ---------- looking at the delta ---------- */
@@ -241,14 +249,67 @@ deltaetl_diff_query(const Delta *delta, DeltaAction action)
 
 /* ---------- applying the delta ---------- */
 
+static void
+append_logged(StringInfo buf, const char *alias, const LoggedColumns *logged)
+{
+	for (int i = 0; i < logged->count; i++)
+	{
+		deltaetl_append_separator(buf, i);
+		appendStringInfo(buf, "%s.%s", alias, logged->quoted[i]);
+	}
+}
+
+/*
+ * Return what a log is to know: one row each, of any number of columns, of the
+ * old row o and of t.  Nothing if there is no log.
+ */
+static void
+append_returning(StringInfo buf, const LoggedColumns *logged, bool old)
+{
+	if (logged == NULL)
+		return;
+	appendStringInfoString(buf, " RETURNING ");
+	if (old)
+	{
+		appendStringInfoString(buf, "ROW(");
+		append_logged(buf, "o", logged);
+		appendStringInfoString(buf, "), ");
+	}
+	appendStringInfoString(buf, "ROW(");
+	append_logged(buf, "t", logged);
+	appendStringInfoChar(buf, ')');
+}
+
+/*
+ * The target's rows as they are before an update, as o.  In one table they are
+ * looked up one by one, as those of the source are: the update goes to the
+ * same place right after.
+ */
+static void
+append_old_rows(StringInfo buf, const Mapping *mapping, bool by_ctid,
+				const LoggedColumns *logged)
+{
+	if (!by_ctid || mapping->target.has_children)
+	{
+		appendStringInfo(buf, ", %s AS o", mapping->target.quoted);
+		return;
+	}
+	appendStringInfoString(buf, " CROSS JOIN LATERAL (SELECT ");
+	append_logged(buf, "r", logged);
+	appendStringInfo(buf, " FROM %s AS r WHERE ", mapping->target.quoted);
+	append_row_match(buf, mapping, "r", true);
+	appendStringInfoString(buf, " OFFSET '0') AS o");
+}
+
 char *
-deltaetl_delete_query(const Mapping *mapping)
+deltaetl_delete_query(const Mapping *mapping, const LoggedColumns *logged)
 {
 	StringInfo	buf = makeStringInfo();
 
 	appendStringInfo(buf, "DELETE FROM %s AS t USING %s AS d WHERE ",
 					 mapping->target.quoted, deltaetl_delta_name(DELTA_DELETE));
 	append_target_match(buf, mapping, mapping->by_ctid);
+	append_returning(buf, logged, false);
 	return buf->data;
 }
 
@@ -256,12 +317,23 @@ deltaetl_delete_query(const Mapping *mapping)
  * After deletes the rows to update may have moved: BEFORE triggers may have
  * written to them.  Then the key finds them, if it finds no others.
  */
+static bool
+updates_by_ctid(const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+
+	return mapping->by_ctid &&
+		(delta->count[DELTA_DELETE] == 0 ||
+		 !mapping->target_moves || !mapping->target.keys_unique);
+}
+
 char *
-deltaetl_update_query(const Delta *delta)
+deltaetl_update_query(const Delta *delta, const LoggedColumns *logged)
 {
 	const Mapping *mapping = delta->mapping;
 	StringInfo	buf = makeStringInfo();
 	const char *separator = " SET ";
+	bool		by_ctid = updates_by_ctid(delta);
 
 	appendStringInfo(buf, "UPDATE %s AS t", mapping->target.quoted);
 	for (int i = 0; i < mapping->ncolumns; i++)
@@ -275,11 +347,16 @@ deltaetl_update_query(const Delta *delta)
 	}
 	appendStringInfoString(buf, " FROM ");
 	append_delta(buf, delta, DELTA_UPDATE);
+	if (logged != NULL)
+		append_old_rows(buf, mapping, by_ctid, logged);
 	appendStringInfoString(buf, " WHERE ");
-	append_target_match(buf, mapping,
-						mapping->by_ctid &&
-						(delta->count[DELTA_DELETE] == 0 ||
-						 !mapping->target_moves || !mapping->target.keys_unique));
+	append_target_match(buf, mapping, by_ctid);
+	if (logged != NULL && (!by_ctid || mapping->target.has_children))
+	{
+		appendStringInfoString(buf, " AND ");
+		append_row_match(buf, mapping, "o", by_ctid);
+	}
+	append_returning(buf, logged, true);
 	return buf->data;
 }
 
@@ -310,7 +387,7 @@ deltaetl_rows_query(const Delta *delta, DeltaAction action)
 
 /* Identity columns get the source's values too. */
 char *
-deltaetl_insert_query(const Delta *delta)
+deltaetl_insert_query(const Delta *delta, const LoggedColumns *logged)
 {
 	const Mapping *mapping = delta->mapping;
 	StringInfo	buf = makeStringInfo();
@@ -318,7 +395,8 @@ deltaetl_insert_query(const Delta *delta)
 	const char *separator = "";
 
 	initStringInfo(&values);
-	appendStringInfo(buf, "INSERT INTO %s (", mapping->target.quoted);
+	appendStringInfo(buf, "INSERT INTO %s%s (", mapping->target.quoted,
+					 logged ? " AS t" : "");
 	for (int i = 0; i < mapping->ncolumns; i++)
 	{
 		if (mapping->columns[i].generated)
@@ -329,5 +407,6 @@ deltaetl_insert_query(const Delta *delta)
 	}
 	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM ", values.data);
 	append_delta(buf, delta, DELTA_INSERT);
+	append_returning(buf, logged, false);
 	return buf->data;
 }

@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
+#include "changelog.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
@@ -44,6 +45,17 @@ planned_counts(const Delta *delta)
 	return planned;
 }
 
+static AppliedCounts
+apply(const Run *run, Delta *delta)
+{
+	ChangeLog  *log = deltaetl_changelog_open(delta->mapping, run->options->log_changes,
+											  run->run_id);
+	AppliedCounts applied = deltaetl_apply(delta, log);
+
+	deltaetl_changelog_close(log);
+	return applied;
+}
+
 static void
 detect_and_apply(Run *run, const Mapping *mapping)
 {
@@ -53,7 +65,7 @@ detect_and_apply(Run *run, const Mapping *mapping)
 	deltaetl_run_enter(run, RUN_DETECT);
 	delta = detect_and_guard(run, mapping);
 	deltaetl_run_enter(run, RUN_APPLY);
-	run->applied = run->options->dry_run ? planned_counts(delta) : deltaetl_apply(delta);
+	run->applied = run->options->dry_run ? planned_counts(delta) : apply(run, delta);
 	run->unchanged = delta->source_rows - delta->count[DELTA_INSERT] -
 		delta->count[DELTA_UPDATE];
 	deltaetl_delta_free(delta);
