@@ -23,6 +23,7 @@ OBJS = \
 	src/batch.o \
 	src/census.o \
 	src/changelog.o \
+	src/changes.o \
 	src/coerce.o \
 	src/compare.o \
 	src/collect.o \
@@ -78,7 +79,8 @@ SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply reread security parallel random stored_bytes stored_values random_layout load \
-	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify run_log run_stats run_log_rights
+	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify \
+	run_log run_stats run_log_rights change_log change_log_kinds change_log_ways change_log_rights
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs writers timeout ddl
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \

@@ -338,6 +338,43 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8) IS
 'bring target to the content of source, touching only rows that differ';
 
+-- ---------- changes.c ----------
+
+-- Changes hold rows, so they are seen by who may read every row of the target,
+-- as long as it belongs to whom it belonged: who makes a new table of the same
+-- name does not get to see the rows of the old one.
+CREATE VIEW deltaetl_change_log WITH (security_barrier) AS
+SELECT e.run_id,
+	pg_catalog.quote_ident(r.target_schema) || '.' || pg_catalog.quote_ident(r.target_name) AS target,
+	e.action, e.key, e.changed_columns, e.old_row, e.new_row
+FROM deltaetl_change_entry AS e
+	JOIN deltaetl_run_entry AS r ON r.run_id = e.run_id
+	LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.target_schema
+	LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.target_name
+	CROSS JOIN (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS u
+WHERE u.rolsuper OR
+	pg_catalog.has_table_privilege(c.oid, 'SELECT') AND
+	NOT pg_catalog.row_security_active(c.oid) AND
+	pg_catalog.pg_get_userbyid(c.relowner) = r.target_owner;
+COMMENT ON VIEW deltaetl_change_log IS 'rows that runs have changed in tables of which you may read every row';
+GRANT SELECT ON deltaetl_change_log TO PUBLIC;
+
+CREATE FUNCTION deltaetl_changes(
+	target regclass,
+	after_run bigint DEFAULT 0,
+	OUT run_id bigint,
+	OUT action text,
+	OUT key jsonb,
+	OUT changed_columns name[],
+	OUT old_row jsonb,
+	OUT new_row jsonb)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_changes(regclass, bigint) IS
+'rows that runs after that one have changed in target, in the order in which they were changed';
+
 -- ---------- track.c ----------
 
 CREATE FUNCTION deltaetl_track(

@@ -6,7 +6,7 @@
  * Dependencies point one way:
  *
  *		sync -> options, runlog, lock, snapshot, diff, guard, apply
- *		runlog -> owner
+ *		runlog, changes -> owner
  *		lock -> mapping, scope
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
@@ -368,6 +368,7 @@ extern Relation deltaetl_open_relation(Oid relid);
 extern void deltaetl_check_source_kind(Relation rel);
 extern void deltaetl_check_target_kind(Relation rel);
 extern void deltaetl_check_tracked_kind(Relation rel);
+extern void deltaetl_check_logged_kind(Relation rel);
 extern bool deltaetl_has_foreign_children(Oid relid);
 extern void deltaetl_note_triggers(Mapping *mapping);
 
@@ -388,6 +389,7 @@ extern char *deltaetl_hash_of(const Mapping *mapping, const char *alias,
 extern void deltaetl_check_owner(Relation rel);
 extern void deltaetl_check_readable(Relation rel);
 extern void deltaetl_check_whole_rows(Relation rel);
+extern void deltaetl_check_sees_all(Relation rel);
 extern bool deltaetl_may_read(Relation rel, AttrNumber attnum);
 extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 
 #include "compat.h"
 
@@ -124,6 +125,20 @@ deltaetl_check_whole_rows(Relation rel)
 		if (!att->attisdropped)
 			require_column(rel, att->attnum, ACL_SELECT, NameStr(att->attname));
 	}
+}
+
+/* Raise an error unless the caller may read every column of every row. */
+void
+deltaetl_check_sees_all(Relation rel)
+{
+	if (!has_table_privilege(rel, ACL_SELECT))
+		report_missing_privilege(rel, ACL_SELECT, NULL);
+	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for changes of \"%s\"",
+						RelationGetRelationName(rel)),
+				 errdetail("Policies limit the rows of the table that you may see, and do not apply to the log.")));
 }
 
 /*

@@ -133,6 +133,21 @@ deltaetl_check_tracked_kind(Relation rel)
 				 errhint("Hashes are stored in tables and partitioned tables.")));
 }
 
+/* Raise an error if a relation is not one whose changes are logged. */
+void
+deltaetl_check_logged_kind(Relation rel)
+{
+	char		relkind = rel->rd_rel->relkind;
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("there is no log of changes of \"%s\"",
+						RelationGetRelationName(rel)),
+				 errdetail("It is %s.", kind_name(relkind)),
+				 errhint("Name a table or partitioned table that is a target.")));
+}
+
 static bool
 has_user_triggers(const TriggerDesc *triggers)
 {
