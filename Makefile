@@ -53,8 +53,11 @@ OBJS = \
 	src/scope.o \
 	src/settings.o \
 	src/lock.o \
+	src/logged_run.o \
 	src/snapshot.o \
 	src/relation.o \
+	src/reversal.o \
+	src/revert.o \
 	src/mapping.o \
 	src/mapping_hash.o \
 	src/modify.o \
@@ -80,9 +83,10 @@ SHLIB_LINK += -lcrypto
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply reread security parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify \
-	run_log run_stats run_log_rights change_log change_log_kinds change_log_ways change_log_rights
+	run_log run_stats run_log_rights change_log change_log_kinds change_log_ways change_log_rights \
+	revert revert_conflicts revert_types revert_keys revert_rights
 REGRESS_OPTS = --encoding=UTF8 --no-locale
-ISOLATION = two_syncs writers timeout ddl
+ISOLATION = two_syncs writers timeout ddl reverts
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 	--load-extension=pgcrypto --load-extension=deltaetl
 EXTRA_CLEAN = .built-for tmp_check

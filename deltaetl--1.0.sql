@@ -375,6 +375,23 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION deltaetl_changes(regclass, bigint) IS
 'rows that runs after that one have changed in target, in the order in which they were changed';
 
+-- ---------- revert.c ----------
+
+-- run_id is the run to take back, and in the result the number of the revert.
+CREATE FUNCTION deltaetl_revert(
+	INOUT run_id bigint,
+	on_conflict text DEFAULT 'error',
+	OUT inserted bigint,
+	OUT updated bigint,
+	OUT deleted bigint,
+	OUT skipped bigint,
+	OUT elapsed interval)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_revert(bigint, text) IS
+'take back what a run has changed, where it has not been changed since';
+
 -- ---------- track.c ----------
 
 CREATE FUNCTION deltaetl_track(

@@ -6,7 +6,9 @@
  * Dependencies point one way:
  *
  *		sync -> options, runlog, lock, snapshot, diff, guard, apply
- *		runlog, changes -> owner
+ *		revert -> reversal, runlog, lock, snapshot, apply
+ *		reversal -> logged_run, image, compare
+ *		runlog, logged_run, changes -> owner
  *		lock -> mapping, scope
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
@@ -241,14 +243,18 @@ typedef struct Delta
 	struct FingerprintRun *fingerprints;	/* if detection is by them */
 	bool	   *changed;		/* of guarded columns: does an update change
 								 * it */
+	bool		only_changed;	/* of others too, and it sets no others */
 } Delta;
 
 /* Whether an update sets a column. */
 static inline bool
 deltaetl_is_written(const Delta *delta, int column)
 {
+	bool		always = !delta->only_changed &&
+	!deltaetl_is_guarded(delta->mapping, column);
+
 	return !delta->mapping->columns[column].generated &&
-		(!deltaetl_is_guarded(delta->mapping, column) || delta->changed[column]);
+		(always || delta->changed[column]);
 }
 
 /* ---------- run ---------- */
@@ -391,6 +397,7 @@ extern void deltaetl_check_readable(Relation rel);
 extern void deltaetl_check_whole_rows(Relation rel);
 extern void deltaetl_check_sees_all(Relation rel);
 extern bool deltaetl_may_read(Relation rel, AttrNumber attnum);
+extern void deltaetl_check_updatable(Relation rel, List *columns);
 extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);
 
@@ -453,6 +460,8 @@ extern char *deltaetl_fingerprints_query(const Mapping *mapping,
 extern char *deltaetl_out_of_scope_query(const Delta *delta);
 extern char *deltaetl_doubtful_keys_query(const Delta *delta);
 extern char *deltaetl_changes_query(const Delta *delta);
+extern char *deltaetl_logged_rows_query(const Mapping *mapping);
+extern char *deltaetl_logged_twice_query(const Mapping *mapping);
 extern char *deltaetl_diff_query(const Delta *delta, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping,
 								   const LoggedColumns *logged);
@@ -559,6 +568,7 @@ extern void deltaetl_guard_source(const SyncOptions *options, const Delta *delta
 extern void deltaetl_guard_delta(const SyncOptions *options, const Delta *delta);
 
 /* owner.c */
+extern Oid	deltaetl_relation_owner(Oid relid);
 extern Oid	deltaetl_own_relation(Oid extension, const char *name);
 extern uint64 deltaetl_owner_execute(Oid extension, const char *query,
 									 ParamListInfo params,

@@ -81,8 +81,8 @@ deltaetl_mark_running(Oid target)
 }
 
 /*
- * Lock the target in the given mode and the source against changes of its
- * definition; return the mapping that holds from now to the end of the
+ * Lock the target in the given mode and the source, if there is one, against
+ * changes of its definition; return the mapping that holds from now to the end of the
  * transaction.
  */
 Mapping *
@@ -91,17 +91,18 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 {
 	Mapping    *mapping;
 	List	   *target_tree;
-	List	   *source_tree;
+	List	   *source_tree = NIL;
 
 	target_tree = lock_tree(request->target, target_mode);
-	source_tree = lock_tree(request->source, AccessShareLock);
+	if (OidIsValid(request->source))
+		source_tree = lock_tree(request->source, AccessShareLock);
 
 	mapping = deltaetl_resolve(request, schema);
 	mapping->target.tree = target_tree;
 	mapping->source.tree = source_tree;
 	mapping->by_ctid = mapping->by_ctid &&
 		!deltaetl_has_foreign_children(request->target);
-	mapping->by_fingerprint = deltaetl_can_fingerprint(mapping);
+	mapping->by_fingerprint = mapping->source.exists && deltaetl_can_fingerprint(mapping);
 	deltaetl_note_triggers(mapping);
 	deltaetl_check_scope(mapping);
 	return mapping;

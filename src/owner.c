@@ -39,8 +39,9 @@ deltaetl_own_relation(Oid extension, const char *name)
 	return relid;
 }
 
-static Oid
-owner_of(Oid relid)
+/* The role that owns a relation. */
+Oid
+deltaetl_relation_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
@@ -62,7 +63,7 @@ uint64
 deltaetl_owner_execute(Oid extension, const char *query, ParamListInfo params,
 					   RowCallback callback, void *arg)
 {
-	Oid			owner = owner_of(deltaetl_own_relation(extension, RUN_TABLE));
+	Oid			owner = deltaetl_relation_owner(deltaetl_own_relation(extension, RUN_TABLE));
 	Oid			user;
 	int			context;
 	uint64		rows;

@@ -142,6 +142,25 @@ deltaetl_check_sees_all(Relation rel)
 }
 
 /*
+ * Raise an error if the caller may not update one of the named columns that
+ * are there and not generated.
+ */
+void
+deltaetl_check_updatable(Relation rel, List *columns)
+{
+	ListCell   *cell;
+
+	foreach(cell, columns)
+	{
+		AttrNumber	attnum = deltaetl_column_number(rel, lfirst(cell));
+
+		if (attnum != InvalidAttrNumber &&
+			!TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated)
+			require_column(rel, attnum, ACL_UPDATE, lfirst(cell));
+	}
+}
+
+/*
  * Raise an error if the caller lacks SELECT on a column of the mapping, or
  * one of the given privileges on the target; find out whether rows of the
  * target can be addressed by ctid, which takes SELECT on the whole table.

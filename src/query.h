@@ -46,6 +46,17 @@
  */
 #define LONE_GUARDED (JOIN_DELTA_ROW + DELTA_POSITION_COLUMNS)
 
+/* The table of the keys of logged changes, c1 .. cn, and their numbers. */
+#define LOGGED_KEYS "deltaetl_logged_keys"
+
+/*
+ * Columns of the query for the rows of the target that have these keys: the
+ * number, identity of the row, the mapping's columns.
+ */
+#define LOGGED_NUMBER 0
+#define LOGGED_ROW 1
+#define LOGGED_FIRST_COLUMN (LOGGED_ROW + DELTA_FIRST_COLUMN)
+
 /* The alias of a relation's rows, on both sides, where it is read. */
 #define ROW_ALIAS "\"deltaetl\""
 

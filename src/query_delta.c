@@ -191,6 +191,35 @@ deltaetl_changes_query(const Delta *delta)
 	return buf->data;
 }
 
+/* ---------- looking at logged changes ---------- */
+
+/* The rows of the target that have the keys of logged changes, in their order. */
+char *
+deltaetl_logged_rows_query(const Mapping *mapping)
+{
+	StringInfo	buf = deltaetl_new_query(mapping->by_ctid ? "SELECT d.number, t.tableoid, t.ctid" :
+										 "SELECT d.number, NULL::pg_catalog.oid, NULL::pg_catalog.tid");
+
+	for (int i = 0; i < mapping->ncolumns; i++)
+		appendStringInfo(buf, ", t.%s", mapping->columns[i].quoted);
+	appendStringInfo(buf, " FROM " LOGGED_KEYS " AS d JOIN %s AS t ON ",
+					 mapping->target.quoted);
+	deltaetl_append_key_match(buf, mapping, "d", "t", true);
+	appendStringInfoString(buf, " ORDER BY d.number");
+	return buf->data;
+}
+
+/* A row for each key that logged changes have more than once. */
+char *
+deltaetl_logged_twice_query(const Mapping *mapping)
+{
+	StringInfo	buf = deltaetl_new_query("SELECT FROM " LOGGED_KEYS " AS r");
+
+	deltaetl_append_key_group(buf, mapping);
+	appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1");
+	return buf->data;
+}
+
 /* ---------- showing the delta ---------- */
 
 static void
