@@ -91,5 +91,19 @@ is( $node->safe_psql(
 	'4|t',
 	'the log goes on');
 
+# Also runs of the other database can be taken back, the last one first.
+my $revert_all = q(
+DO $$
+DECLARE
+	run bigint;
+BEGIN
+	FOR run IN SELECT run_id FROM tools.deltaetl_run_log WHERE inserted + updated > 0 ORDER BY run_id DESC LOOP
+		PERFORM tools.deltaetl_revert(run);
+	END LOOP;
+END $$);
+is($node->safe_psql('copy', 'SELECT count(*) FROM "My products"'), '3', 'there are rows');
+is($node->safe_psql('copy', qq(SET ROLE loader; $revert_all; SELECT count(*) FROM "My products")),
+	'0', 'and none after everything has been reverted');
+
 $node->stop;
 done_testing();
