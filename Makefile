@@ -50,6 +50,7 @@ OBJS = \
 	src/stored_row.o \
 	src/fingerprint.o \
 	src/key.o \
+	src/key_proof.o \
 	src/scope.o \
 	src/settings.o \
 	src/lock.o \

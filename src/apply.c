@@ -22,8 +22,10 @@
 #include "changelog.h"
 #include "utils/rls.h"
 
-static char *
-action_query(const Delta *delta, DeltaAction action, const LoggedColumns *logged)
+/* The statement that an action takes, unless its rows are written directly. */
+char *
+deltaetl_action_query(const Delta *delta, DeltaAction action,
+					  const LoggedColumns *logged)
 {
 	switch (action)
 	{
@@ -81,7 +83,7 @@ run_statement(const Delta *delta, DeltaAction action, ChangeLog *log)
 	const LoggedColumns *logged = deltaetl_changelog_columns(log);
 	ReturnedRows returned = {log, action};
 
-	return deltaetl_modify(action_query(delta, action, logged), delta,
+	return deltaetl_modify(deltaetl_action_query(delta, action, logged), delta,
 						   log ? deltaetl_changelog_take : NULL, &returned);
 }
 
@@ -95,25 +97,32 @@ apply_action(Delta *delta, DeltaAction action, ChangeLog *log)
 }
 
 /*
- * Whether rows of the source have to be taken before anything is written.  A
- * statement does not see what is written while it runs, so the first one needs
- * none; and where rows are written without a plan nobody else writes meanwhile.
+ * What keeps rows of the source from being read again when they are written,
+ * so that they have to be taken before.  A statement does not see what is
+ * written while it runs, so the first one needs none; and where rows are
+ * written without a plan nobody else writes meanwhile.
  */
-static bool
-needs_values(const Delta *delta)
+Obstacle
+deltaetl_obstacle_to_rereading(const Delta *delta)
 {
+	const Mapping *mapping = delta->mapping;
 	bool		is_first = delta->count[DELTA_DELETE] == 0;
 
 	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
 	{
+		bool		unaffected = is_first || deltaetl_can_apply_directly(delta, action);
+
 		if (delta->count[action] == 0)
 			continue;
-		if (!is_first && !deltaetl_can_apply_directly(delta, action))
-			return delta->mapping->target_has_triggers ||
-				(delta->insert_rest && delta->mapping->scope != NULL);
 		is_first = false;
+		if (unaffected)
+			continue;
+		if (mapping->target_has_triggers)
+			return deltaetl_obstacle(OBSTACLE_TRIGGERS, mapping->target.quoted);
+		return deltaetl_obstacle(delta->insert_rest && mapping->scope != NULL ?
+								 OBSTACLE_SCOPE : NO_OBSTACLE, NULL);
 	}
-	return false;
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
 }
 
 /*
@@ -152,7 +161,8 @@ deltaetl_apply(Delta *delta, ChangeLog *log)
 	AppliedCounts applied = {0};
 	List	   *source = open_source(delta->mapping);
 
-	if (delta->by_position && needs_values(delta))
+	if (delta->by_position &&
+		!deltaetl_is_free(deltaetl_obstacle_to_rereading(delta)))
 		deltaetl_delta_take_values(delta);
 	deltaetl_hold_triggers();
 	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)

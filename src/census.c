@@ -165,6 +165,19 @@ deltaetl_keys_are_proven(const Mapping *mapping, const MappingSide *side)
 	return side->keys_unique && (side->keys_not_null || mapping->nulls_match);
 }
 
+/* How keys of a side that identify no row, or several, are found. */
+KeyCheck
+deltaetl_key_check(const Mapping *mapping, const MappingSide *side)
+{
+	if (deltaetl_keys_are_proven(mapping, side))
+		return KEYS_PROVEN;
+	if (!mapping->by_fingerprint)
+		return KEYS_BY_CENSUS;
+	if (deltaetl_is_free(deltaetl_obstacle_to_key_fingerprints(mapping)))
+		return KEYS_BY_FINGERPRINT;
+	return side == &mapping->source ? KEYS_BY_DIFFERENCE : KEYS_BY_CENSUS;
+}
+
 static uint64
 count_rows(const Mapping *mapping, const MappingSide *side)
 {
@@ -205,14 +218,20 @@ deltaetl_check_keys(const Mapping *mapping, const MappingSide *side)
  * Where rows of the target are addressed by key, a key must not be that of
  * another row out of scope.
  */
+bool
+deltaetl_censuses_whole_target(const Mapping *mapping)
+{
+	return !mapping->by_ctid && mapping->scope != NULL &&
+		!deltaetl_keys_are_proven(mapping, &mapping->target);
+}
+
 static void
 check_whole_target(const Mapping *mapping)
 {
 	Mapping		whole = *mapping;
 
 	whole.scope = NULL;
-	if (!deltaetl_keys_are_proven(&whole, &whole.target))
-		(void) count_and_check_rows(&whole, &whole.target);
+	(void) count_and_check_rows(&whole, &whole.target);
 }
 
 /*
@@ -230,10 +249,9 @@ deltaetl_census(Delta *delta, bool count_target)
 		deltaetl_fingerprint_source(delta);
 	else
 		delta->source_rows = deltaetl_take_census(mapping, &mapping->source);
-	if (!mapping->by_ctid && mapping->scope != NULL)
+	if (deltaetl_censuses_whole_target(mapping))
 		check_whole_target(mapping);
-	if (!deltaetl_fingerprints_tell_keys(delta) &&
-		((count_target && !mapping->by_fingerprint) ||
-		 !deltaetl_keys_are_proven(mapping, &mapping->target)))
+	if ((count_target && !mapping->by_fingerprint) ||
+		deltaetl_key_check(mapping, &mapping->target) == KEYS_BY_CENSUS)
 		delta->target_rows = deltaetl_take_census(mapping, &mapping->target);
 }

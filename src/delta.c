@@ -129,6 +129,15 @@ keep_row(TupleTableSlot *slot, void *arg)
 	tuplestore_puttupleslot(arg, slot);
 }
 
+/* From here on rows of the source are in the delta by value. */
+void
+deltaetl_delta_forget_positions(Delta *delta)
+{
+	delta->by_position = false;
+	delta->insert_rest = false;
+	delta->desc = create_descriptor(delta);
+}
+
 /*
  * Make of positions of the source's rows the rows themselves, before anything
  * is written: what reads the source later could see what triggers have done
@@ -146,9 +155,7 @@ deltaetl_delta_take_values(Delta *delta)
 			deltaetl_spi_select(deltaetl_rows_query(delta, action), delta->mapping,
 								keep_row, rows[action]);
 	}
-	delta->by_position = false;
-	delta->insert_rest = false;
-	delta->desc = create_descriptor(delta);
+	deltaetl_delta_forget_positions(delta);
 	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
 	{
 		tuplestore_end(delta->rows[action]);

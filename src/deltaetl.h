@@ -18,6 +18,7 @@
  *		apply -> direct, modify, changelog
  *		direct, changelog -> batch
  *		changelog -> image, compare, owner
+ *		explain -> lock, census, fingerprint, apply
  *		all of these -> delta, query, spi
  *		spi, modify -> execute
  *		hash -> encode
@@ -59,6 +60,84 @@
 /* What the column of a stored hash is called unless told. */
 #define DEFAULT_HASH_COLUMN "row_hash"
 
+/* ---------- decisions ---------- */
+
+/*
+ * What keeps a faster way from being taken.  The functions that decide return
+ * it, and explain_words.c has words for it.
+ */
+typedef enum ObstacleKind
+{
+	NO_OBSTACLE,
+	OBSTACLE_SETTING,			/* deltaetl.detection */
+
+	/* a relation, by its name */
+	OBSTACLE_VIEW,
+	OBSTACLE_FOREIGN_TABLE,
+	OBSTACLE_FOREIGN_PART,
+	OBSTACLE_PARTITIONED,
+	OBSTACLE_CHILDREN,
+	OBSTACLE_TRIGGERS,
+	OBSTACLE_ROW_SECURITY,
+	OBSTACLE_ACCESS_METHOD,
+	OBSTACLE_VIRTUAL,			/* generated columns that are not stored */
+	OBSTACLE_PRIVILEGE,			/* SELECT on all of it */
+	OBSTACLE_LAYOUT,
+	OBSTACLE_NO_TABLE,			/* but only partitioned ones */
+	OBSTACLE_MANY_TABLES,
+
+	/* of a column, by its name */
+	OBSTACLE_RESERVED_NAME,
+	OBSTACLE_KEY_BYTES,			/* equal keys may differ in bytes */
+	OBSTACLE_RECAST,			/* its values have to be assigned */
+	OBSTACLE_NOT_MAPPED,		/* stored, but not from the source */
+	OBSTACLE_NULLABLE,
+	OBSTACLE_COLLATION,			/* calls more values equal than an index */
+
+	/* to the use of a stored hash */
+	OBSTACLE_NOT_TRACKED,
+	OBSTACLE_HASH_PRIVILEGE,
+	OBSTACLE_HASH_LACKS,		/* a compared column */
+	OBSTACLE_HASH_HAS,			/* a column that is not compared */
+	OBSTACLE_HASH_REPEATS,		/* a column */
+	OBSTACLE_OTHER_HASH,
+	OBSTACLE_HASH_BELIEVED,
+	OBSTACLE_ALGORITHM,
+	OBSTACLE_NOT_LAST,			/* column of a table, which is named */
+
+	OBSTACLE_KEY_WIDTH,
+	OBSTACLE_LOAD,
+	OBSTACLE_SNAPSHOT,			/* older than the locks */
+	OBSTACLE_SCOPE,
+	OBSTACLE_NO_INDEX,
+	OBSTACLE_DEFERRABLE,		/* index */
+	OBSTACLE_BY_VALUE,			/* rows of the source have no position */
+	OBSTACLE_DELETE
+} ObstacleKind;
+
+#define OBSTACLE_KINDS (OBSTACLE_DELETE + 1)
+
+typedef struct Obstacle
+{
+	ObstacleKind kind;
+	const char *name;			/* quoted, of what is in the way; or NULL */
+	AttrNumber	attnum;			/* from which on layouts differ, or 0 */
+} Obstacle;
+
+static inline Obstacle
+deltaetl_obstacle(ObstacleKind kind, const char *name)
+{
+	Obstacle	obstacle = {.kind = kind,.name = name};
+
+	return obstacle;
+}
+
+static inline bool
+deltaetl_is_free(Obstacle obstacle)
+{
+	return obstacle.kind == NO_OBSTACLE;
+}
+
 /* ---------- mapping ---------- */
 
 /* What the caller of deltaetl_sync() and its kin asked for. */
@@ -78,9 +157,20 @@ typedef struct MappingRequest
 	bool		whole_rows;		/* all columns of the target are read */
 } MappingRequest;
 
+/* What is done with a column of the target, or why it is left out. */
+typedef enum ColumnUse
+{
+	COLUMN_COMPARED,
+	COLUMN_EXCLUDED,
+	COLUMN_GENERATED,
+	COLUMN_NOT_NAMED,
+	COLUMN_NOT_IN_SOURCE
+} ColumnUse;
+
 /* A column that both sides have, with the target's type. */
 typedef struct MappingColumn
 {
+	ColumnUse	use;			/* unless it is of the key */
 	char	   *name;
 	char	   *quoted;
 	const char *sort_name;		/* what columns other than the key's go by */
@@ -90,6 +180,7 @@ typedef struct MappingColumn
 	int32		typmod;
 	Oid			collation;
 	Oid			source_type;
+	int32		source_typmod;
 	bool		recast;			/* the source's type or typmod is another */
 	bool		generated;		/* neither compared nor written */
 	bool		identity;		/* GENERATED ALWAYS AS IDENTITY */
@@ -109,6 +200,9 @@ typedef struct MappingSide
 	bool		exists;			/* false for the source of a lone target */
 	bool		keys_unique;	/* an index proves that keys are unique */
 	bool		keys_not_null;	/* constraints prove that keys are not NULL */
+	const char *unique_index;	/* that proves it, quoted */
+	Obstacle	duplicates;		/* what keeps keys from being proved unique */
+	Obstacle	nulls;			/* and from being proved not NULL */
 	bool		has_children;	/* rows may lie in other tables */
 	List	   *tree;			/* it and all of its children, as locked */
 } MappingSide;
@@ -123,6 +217,14 @@ typedef struct StoredHash
 	char	   *algorithm;		/* as digest() calls it; "sha256" is our own */
 } StoredHash;
 
+/* Why a key is the key. */
+typedef enum KeyOrigin
+{
+	KEY_GIVEN,
+	KEY_PRIMARY,
+	KEY_UNIQUE
+} KeyOrigin;
+
 /*
  * How the rows of source and target correspond.  columns[] has the key
  * first, in its order, then the compared columns by name in byte order;
@@ -134,14 +236,18 @@ typedef struct Mapping
 	char	   *schema;			/* the same, quoted */
 	MappingSide source;
 	MappingSide target;
+	KeyOrigin	key_origin;
+	const char *key_index;		/* that says how keys match, quoted; or NULL */
 	int			nkeys;
 	int			ncolumns;
 	MappingColumn *columns;
 	int			ncommon;
 	MappingColumn *common;
+	List	   *left_out;		/* MappingColumns that are not compared */
 	bool		own_key;		/* the caller had no way to name another */
 	bool		nulls_match;	/* keys may be NULL and match each other */
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
+	Obstacle	ctid_obstacle;	/* to that */
 	bool		by_fingerprint; /* and those of both sides can be read whole */
 	bool		target_moves;	/* a trigger may write to rows before us */
 	bool		target_has_triggers;	/* of its users */
@@ -149,6 +255,8 @@ typedef struct Mapping
 	char	   *source_hash;	/* column of the source with the same, quoted */
 	bool		source_hash_believed;	/* because the caller says so */
 	char	   *untracked;		/* column that keeps a hash from being used */
+	Obstacle	hash_obstacle;	/* to the use of the target's hash */
+	Obstacle	source_hash_obstacle;
 	char	   *scope;
 } Mapping;
 
@@ -189,6 +297,13 @@ typedef struct SyncOptions
 	bool		force;			/* whatever the guards say */
 	Jsonb	   *given;			/* those that the caller has set */
 } SyncOptions;
+
+/* How the target is locked.  A dry run lets others go on writing to it. */
+static inline LOCKMODE
+deltaetl_target_lock(const SyncOptions *options)
+{
+	return options->dry_run ? AccessShareLock : ShareRowExclusiveLock;
+}
 
 /* ---------- delta ---------- */
 
@@ -363,6 +478,8 @@ extern SyncOptions deltaetl_parse_options(Jsonb *object, Oid source,
 /* key.c */
 extern void deltaetl_resolve_key(Mapping *mapping, Relation target,
 								 List *key_columns);
+
+/* key_proof.c */
 extern void deltaetl_prove_source_keys(Mapping *mapping, Relation source);
 
 /* names.c */
@@ -376,12 +493,15 @@ extern void deltaetl_check_target_kind(Relation rel);
 extern void deltaetl_check_tracked_kind(Relation rel);
 extern void deltaetl_check_logged_kind(Relation rel);
 extern bool deltaetl_has_foreign_children(Oid relid);
+extern const char *deltaetl_quote_relation(Oid relid);
 extern void deltaetl_note_triggers(Mapping *mapping);
 
 /* mapping.c */
 extern Mapping *deltaetl_resolve(const MappingRequest *request,
 								 const char *schema);
 extern void deltaetl_describe_side(MappingSide *side, Relation rel);
+extern const char *deltaetl_unmapped_column(const Mapping *mapping,
+											Relation target);
 
 /* mapping_hash.c */
 extern void deltaetl_resolve_hash(Mapping *mapping,
@@ -465,6 +585,7 @@ extern char *deltaetl_logged_twice_query(const Mapping *mapping);
 extern char *deltaetl_diff_query(const Delta *delta, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping,
 								   const LoggedColumns *logged);
+extern bool deltaetl_updates_by_ctid(const Delta *delta);
 extern char *deltaetl_update_query(const Delta *delta,
 								   const LoggedColumns *logged);
 extern char *deltaetl_insert_query(const Delta *delta,
@@ -515,14 +636,28 @@ extern void deltaetl_delta_note_change(Delta *delta, int column,
 									   const TupleTableSlot *slot,
 									   int source, int target);
 extern void deltaetl_delta_register(Delta *delta);
+extern void deltaetl_delta_forget_positions(Delta *delta);
 extern void deltaetl_delta_take_values(Delta *delta);
 extern const char *deltaetl_delta_name(int store);
 extern void deltaetl_delta_free(Delta *delta);
 
 /* census.c */
+
+/* How wrong keys of a side are found. */
+typedef enum KeyCheck
+{
+	KEYS_PROVEN,				/* there can be none */
+	KEYS_BY_FINGERPRINT,
+	KEYS_BY_DIFFERENCE,			/* among the rows that differ */
+	KEYS_BY_CENSUS				/* by a query of its own */
+} KeyCheck;
+
 extern void deltaetl_census(Delta *delta, bool count_target);
 extern bool deltaetl_keys_are_proven(const Mapping *mapping,
 									 const MappingSide *side);
+extern KeyCheck deltaetl_key_check(const Mapping *mapping,
+								   const MappingSide *side);
+extern bool deltaetl_censuses_whole_target(const Mapping *mapping);
 extern uint64 deltaetl_take_census(const Mapping *mapping,
 								   const MappingSide *side);
 extern void deltaetl_check_keys(const Mapping *mapping,
@@ -538,15 +673,16 @@ extern void deltaetl_take_joined(Delta *delta, TupleTableSlot *slot,
 								 ChangeCallback note_changes);
 
 /* layout.c */
-extern bool deltaetl_keys_are_canonical(const Mapping *mapping);
-extern bool deltaetl_rows_are_comparable(const Mapping *mapping);
-extern bool deltaetl_hashes_are_last(const Mapping *mapping);
+extern Obstacle deltaetl_obstacle_to_canonical_keys(const Mapping *mapping);
+extern Obstacle deltaetl_obstacle_to_stored_bytes(const Mapping *mapping);
+extern Obstacle deltaetl_obstacle_to_last_hashes(const Mapping *mapping);
 extern bool deltaetl_has_toast(const MappingSide *side);
 
 /* fingerprint.c */
 typedef struct FingerprintRun FingerprintRun;
 
-extern bool deltaetl_can_fingerprint(const Mapping *mapping);
+extern Obstacle deltaetl_obstacle_to_fingerprints(const Mapping *mapping);
+extern Obstacle deltaetl_obstacle_to_key_fingerprints(const Mapping *mapping);
 extern void deltaetl_fingerprint_source(Delta *delta);
 extern bool deltaetl_fingerprints_tell_keys(const Delta *delta);
 extern void deltaetl_fingerprint_detect(Delta *delta);
@@ -555,11 +691,16 @@ extern void deltaetl_fingerprint_detect(Delta *delta);
 extern void deltaetl_detect(Delta *delta);
 
 /* direct.c */
+extern Obstacle deltaetl_obstacle_to_direct(const Delta *delta,
+											DeltaAction action);
 extern bool deltaetl_can_apply_directly(const Delta *delta, DeltaAction action);
 extern uint64 deltaetl_direct_update(Delta *delta, ChangeLog *log);
 extern uint64 deltaetl_direct_insert(const Delta *delta, ChangeLog *log);
 
 /* apply.c */
+extern char *deltaetl_action_query(const Delta *delta, DeltaAction action,
+								   const LoggedColumns *logged);
+extern Obstacle deltaetl_obstacle_to_rereading(const Delta *delta);
 extern AppliedCounts deltaetl_apply(Delta *delta, ChangeLog *log);
 
 /* guard.c */

@@ -129,8 +129,8 @@ void
 deltaetl_detect(Delta *delta)
 {
 	bool		tells_keys = deltaetl_fingerprints_tell_keys(delta);
-	bool		unproven = delta->fingerprints != NULL && !tells_keys &&
-	!deltaetl_keys_are_proven(delta->mapping, &delta->mapping->source);
+	bool		unproven =
+	deltaetl_key_check(delta->mapping, &delta->mapping->source) == KEYS_BY_DIFFERENCE;
 
 	if (delta->fingerprints != NULL)
 		deltaetl_fingerprint_detect(delta);

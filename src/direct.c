@@ -38,65 +38,80 @@
 
 /* ---------- when ---------- */
 
-/* Whether each column that is stored gets its value from the source. */
-static bool
-provides_all_columns(const Mapping *mapping, Relation target)
+/* The target has to be simple. */
+static Obstacle
+obstacle_in_target(const Mapping *mapping, Relation target)
 {
-	TupleDesc	desc = RelationGetDescr(target);
-	int			stored = 0;
-	int			written = 0;
+	ObstacleKind kind = NO_OBSTACLE;
 
-	for (int i = 0; i < desc->natts; i++)
-		stored += !TupleDescAttr(desc, i)->attisdropped &&
-			!TupleDescAttr(desc, i)->attgenerated;
-	for (int i = 0; i < mapping->ncolumns; i++)
-		written += !mapping->columns[i].generated;
-	return written == stored;
-}
-
-static bool
-target_is_simple(const Mapping *mapping, Relation target)
-{
-	return !mapping->target_has_triggers &&
-		target->rd_rel->relkind == RELKIND_RELATION &&
-		target->rd_tableam == GetHeapamTableAmRoutine() &&
-		!target->rd_rel->relhassubclass &&
-		!has_virtual_columns(RelationGetDescr(target)) &&
-		check_enable_rls(RelationGetRelid(target), InvalidOid, true) != RLS_ENABLED;
+	if (target->rd_rel->relkind != RELKIND_RELATION)
+		kind = OBSTACLE_PARTITIONED;
+	else if (target->rd_rel->relhassubclass)
+		kind = OBSTACLE_CHILDREN;
+	else if (mapping->target_has_triggers)
+		kind = OBSTACLE_TRIGGERS;
+	else if (target->rd_tableam != GetHeapamTableAmRoutine())
+		kind = OBSTACLE_ACCESS_METHOD;
+	else if (has_virtual_columns(RelationGetDescr(target)))
+		kind = OBSTACLE_VIRTUAL;
+	else if (check_enable_rls(RelationGetRelid(target), InvalidOid, true) == RLS_ENABLED)
+		kind = OBSTACLE_ROW_SECURITY;
+	return deltaetl_obstacle(kind, mapping->target.quoted);
 }
 
 /*
- * Rows of the source are fetched by their position, which takes one table,
- * and used as they are.
+ * For updates, rows of the source are fetched by their position, which takes
+ * one table, and used as they are.
  */
-static bool
-source_is_simple(const Delta *delta)
+static Obstacle
+obstacle_in_source(const Delta *delta)
 {
-	const MappingSide *source = &delta->mapping->source;
+	const Mapping *mapping = delta->mapping;
+	const MappingSide *source = &mapping->source;
 	char		relkind = get_rel_relkind(source->relid);
 
-	for (int i = 0; i < delta->mapping->ncolumns; i++)
-		if (delta->mapping->columns[i].recast)
-			return false;
-	return delta->by_position && !source->has_children &&
-		(relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW);
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (mapping->columns[i].recast)
+			return deltaetl_obstacle(OBSTACLE_RECAST, mapping->columns[i].quoted);
+	if (!delta->by_position)
+		return deltaetl_obstacle(OBSTACLE_BY_VALUE, NULL);
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_MATVIEW)
+		return deltaetl_obstacle(OBSTACLE_PARTITIONED, source->quoted);
+	return deltaetl_obstacle(source->has_children ? OBSTACLE_CHILDREN : NO_OBSTACLE,
+							 source->quoted);
+}
+
+/* For inserts, each column that is stored has to get its value from the source. */
+static Obstacle
+obstacle_in_columns(const Mapping *mapping, Relation target)
+{
+	const char *unmapped = deltaetl_unmapped_column(mapping, target);
+
+	return deltaetl_obstacle(unmapped ? OBSTACLE_NOT_MAPPED : NO_OBSTACLE, unmapped);
+}
+
+/* What keeps the rows of an action from being written directly. */
+Obstacle
+deltaetl_obstacle_to_direct(const Delta *delta, DeltaAction action)
+{
+	Relation	target = table_open(delta->mapping->target.relid, NoLock);
+	Obstacle	obstacle = obstacle_in_target(delta->mapping, target);
+
+	if (deltaetl_is_free(obstacle) && action == DELTA_DELETE)
+		obstacle.kind = OBSTACLE_DELETE;
+	if (deltaetl_is_free(obstacle) && action == DELTA_UPDATE)
+		obstacle = obstacle_in_source(delta);
+	if (deltaetl_is_free(obstacle) && action == DELTA_INSERT)
+		obstacle = obstacle_in_columns(delta->mapping, target);
+	table_close(target, NoLock);
+	return obstacle;
 }
 
 /* Whether the rows of an action can be written directly. */
 bool
 deltaetl_can_apply_directly(const Delta *delta, DeltaAction action)
 {
-	Relation	target = table_open(delta->mapping->target.relid, NoLock);
-	bool		can = target_is_simple(delta->mapping, target);
-
-	if (action == DELTA_DELETE)
-		can = false;
-	if (action == DELTA_UPDATE)
-		can = can && source_is_simple(delta);
-	if (action == DELTA_INSERT)
-		can = can && provides_all_columns(delta->mapping, target);
-	table_close(target, NoLock);
-	return can;
+	return deltaetl_is_free(deltaetl_obstacle_to_direct(delta, action));
 }
 
 /* ---------- writing ---------- */

@@ -32,7 +32,7 @@
 
 #include "access/relation.h"
 #include "catalog/pg_class.h"
-#include "collect.h"
+#include "fingerprint.h"
 #include "lone_rows.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
@@ -44,15 +44,11 @@
 
 #include "compat.h"
 
-/* Where fewer rows are known than new, the known ones are noted. */
-#define MIN_NEW_SHARE 2
-
 struct FingerprintRun
 {
 	Collection *collection;
 	bool		canonical_keys;
-	StoredContent stored;
-	RowContent	content;		/* beside those */
+	ContentChoice choice;
 	bool		load;			/* the target is empty */
 	bool		note_known;		/* and not rows to insert */
 	PositionLists *positions;
@@ -62,43 +58,78 @@ struct FingerprintRun
 
 /* ---------- when ---------- */
 
-static bool
-has_positions(Oid relid)
+static Obstacle
+obstacle_to_positions(const MappingSide *side)
 {
-	char		relkind = get_rel_relkind(relid);
+	char		relkind = get_rel_relkind(side->relid);
+	ObstacleKind kind = NO_OBSTACLE;
 
-	return (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
-			relkind == RELKIND_PARTITIONED_TABLE) &&
-		!deltaetl_has_foreign_children(relid) &&
-		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
+	if (relkind == RELKIND_FOREIGN_TABLE)
+		kind = OBSTACLE_FOREIGN_TABLE;
+	else if (relkind != RELKIND_RELATION && relkind != RELKIND_MATVIEW &&
+			 relkind != RELKIND_PARTITIONED_TABLE)
+		kind = OBSTACLE_VIEW;
+	else if (deltaetl_has_foreign_children(side->relid))
+		kind = OBSTACLE_FOREIGN_PART;
+	else if (pg_class_aclcheck(side->relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		kind = OBSTACLE_PRIVILEGE;
+	else if (check_enable_rls(side->relid, InvalidOid, true) == RLS_ENABLED)
+		kind = OBSTACLE_ROW_SECURITY;
+	return deltaetl_obstacle(kind, side->quoted);
 }
 
 /* A column that is called like what is read beside the columns. */
-static bool
-names_are_reserved(const Mapping *mapping)
+static Obstacle
+obstacle_to_names(const Mapping *mapping)
 {
 	for (int i = 0; i < mapping->ncommon; i++)
 		if (strncmp(mapping->common[i].name, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0)
-			return true;
-	return false;
+			return deltaetl_obstacle(OBSTACLE_RESERVED_NAME, mapping->common[i].quoted);
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
+}
+
+/* A hash that is believed and may be wrong does not tell keys. */
+static Obstacle
+obstacle_to_belief(const Mapping *mapping)
+{
+	if (!mapping->source_hash_believed ||
+		deltaetl_is_free(deltaetl_obstacle_to_canonical_keys(mapping)))
+		return deltaetl_obstacle(NO_OBSTACLE, NULL);
+	return deltaetl_obstacle(OBSTACLE_HASH_BELIEVED, mapping->source_hash);
 }
 
 /*
- * Whether the rows of both sides, which have to be locked, can be read whole,
- * and again by their position.  A hash that is believed and may be wrong does
- * not tell keys.
+ * What keeps the rows of both sides, which have to be locked, from being read
+ * whole, and again by their position.
  */
-bool
-deltaetl_can_fingerprint(const Mapping *mapping)
+Obstacle
+deltaetl_obstacle_to_fingerprints(const Mapping *mapping)
 {
-	return deltaetl_detection != DETECT_JOIN &&
-		has_positions(mapping->source.relid) &&
-		has_positions(mapping->target.relid) &&
-		!names_are_reserved(mapping) &&
-		(!mapping->source_hash_believed || deltaetl_keys_are_canonical(mapping)) &&
-		list_length(mapping->source.tree) + list_length(mapping->target.tree) <=
-		MAX_COLLECTED_TABLES;
+	Obstacle	obstacle;
+
+	if (deltaetl_detection == DETECT_JOIN)
+		return deltaetl_obstacle(OBSTACLE_SETTING, "join");
+	obstacle = obstacle_to_positions(&mapping->source);
+	if (deltaetl_is_free(obstacle))
+		obstacle = obstacle_to_positions(&mapping->target);
+	if (deltaetl_is_free(obstacle))
+		obstacle = obstacle_to_names(mapping);
+	if (deltaetl_is_free(obstacle))
+		obstacle = obstacle_to_belief(mapping);
+	if (deltaetl_is_free(obstacle) &&
+		list_length(mapping->source.tree) + list_length(mapping->target.tree) >
+		MAX_COLLECTED_TABLES)
+		obstacle.kind = OBSTACLE_MANY_TABLES;
+	return obstacle;
+}
+
+/* What keeps fingerprints, where they can be had, from telling keys. */
+Obstacle
+deltaetl_obstacle_to_key_fingerprints(const Mapping *mapping)
+{
+	if (mapping->nkeys > MAX_COLLECTED_COLUMNS)
+		return deltaetl_obstacle(OBSTACLE_KEY_WIDTH, NULL);
+	return deltaetl_obstacle_to_canonical_keys(mapping);
 }
 
 /* By the size of the table, and how dense rows were when last analyzed. */
@@ -146,31 +177,55 @@ target_is_empty(const Mapping *mapping)
 	return !found;
 }
 
+/* What keeps content from being taken from rows as they are stored. */
+static Obstacle
+obstacle_to_stored_rows(const Mapping *mapping, bool load)
+{
+	if (load)
+		return deltaetl_obstacle(OBSTACLE_LOAD, NULL);
+	if (deltaetl_detection == DETECT_ENCODED)
+		return deltaetl_obstacle(OBSTACLE_SETTING, "encoded");
+	return deltaetl_obstacle_to_key_fingerprints(mapping);
+}
+
 /*
+ * Choose what of a row is its content; load is for an empty target.
+ *
  * Stored hashes save hashing where both sides have them, and reading values
  * that lie out of line where one has.  Else the bytes of rows are the fastest
  * to hash, where they can be compared.  An unreliable hash of the source is
  * used if the caller wants it to.
  */
-static void
-choose_content(FingerprintRun *run, const Mapping *mapping)
+ContentChoice
+deltaetl_choose_content(const Mapping *mapping, bool load)
 {
-	bool		may_be_stored = run->canonical_keys && !run->load &&
-	deltaetl_detection != DETECT_ENCODED;
+	Obstacle	stored = obstacle_to_stored_rows(mapping, load);
+	ContentChoice choice = {.content = CONTENT_COLUMNS,.last_hashes = stored,.bytes = stored};
+	bool		has_hash = mapping->hash != NULL;
 
-	run->stored = STORED_NOT;
-	run->content = CONTENT_COLUMNS;
-	if (may_be_stored && deltaetl_hashes_are_last(mapping))
-		run->stored = STORED_HASH;
-	else if (mapping->hash != NULL &&
-			 (mapping->source_hash_believed || deltaetl_has_toast(&mapping->target)))
-		run->content = CONTENT_HASH;
-	else if (may_be_stored && deltaetl_rows_are_comparable(mapping))
-		run->stored = STORED_BYTES;
-	else if (mapping->hash != NULL && mapping->source_hash != NULL)
-		run->content = CONTENT_HASH;
-	if (run->stored != STORED_NOT)
-		run->content = CONTENT_NONE;
+	if (deltaetl_is_free(stored))
+		choice.last_hashes = deltaetl_obstacle_to_last_hashes(mapping);
+	if (deltaetl_is_free(choice.last_hashes))
+		choice.stored = STORED_HASH;
+	else if (has_hash && mapping->source_hash_believed)
+		choice.content = CONTENT_HASH;
+	else if (has_hash && deltaetl_has_toast(&mapping->target))
+	{
+		choice.content = CONTENT_HASH;
+		choice.for_toast = true;
+	}
+	else
+	{
+		if (deltaetl_is_free(stored))
+			choice.bytes = deltaetl_obstacle_to_stored_bytes(mapping);
+		if (deltaetl_is_free(choice.bytes))
+			choice.stored = STORED_BYTES;
+		else if (has_hash && mapping->source_hash != NULL)
+			choice.content = CONTENT_HASH;
+	}
+	if (choice.stored != STORED_NOT)
+		choice.content = CONTENT_NONE;
+	return choice;
 }
 
 static FingerprintRun *
@@ -181,14 +236,14 @@ begin_run(Delta *delta)
 	CollectOptions options = {0};
 
 	run->delta = delta;
-	run->canonical_keys = mapping->nkeys <= MAX_COLLECTED_COLUMNS &&
-		deltaetl_keys_are_canonical(mapping);
+	run->canonical_keys =
+		deltaetl_is_free(deltaetl_obstacle_to_key_fingerprints(mapping));
 	run->load = target_is_empty(mapping);
-	choose_content(run, mapping);
+	run->choice = deltaetl_choose_content(mapping, run->load);
 
 	options.tables = list_concat_copy(mapping->source.tree, mapping->target.tree);
 	options.nkeys = run->canonical_keys ? mapping->nkeys : 0;
-	options.stored = run->stored;
+	options.stored = run->choice.stored;
 	options.expected_rows = Max(expected_rows(&mapping->source),
 								expected_rows(&mapping->target));
 	options.memory_limit = get_hash_memory_limit();
@@ -259,7 +314,7 @@ deltaetl_fingerprint_source(Delta *delta)
 	if (run->load)
 		read_new_rows(run);
 	else
-		delta->source_rows = read_side(run, SET_SOURCE, run->content);
+		delta->source_rows = read_side(run, SET_SOURCE, run->choice.content);
 }
 
 /* Whether fingerprints are of keys, and so tell of those that are wrong. */
@@ -326,16 +381,16 @@ static void
 take_all_differences(FingerprintRun *run, SetDiff *set)
 {
 	Delta	   *delta = run->delta;
+	bool		by_bytes = run->choice.stored == STORED_BYTES;
 
 	if (run->canonical_keys)
 	{
 		run->note_known = delta->target_rows < delta->source_rows / MIN_NEW_SHARE;
 		delta->insert_rest = run->note_known;
-		delta->unconfirmed = run->stored == STORED_BYTES && delta->confirm_late &&
+		delta->unconfirmed = by_bytes && delta->confirm_late &&
 			deltaetl_can_apply_directly(delta, DELTA_UPDATE);
 		run->positions = deltaetl_positions_create(delta, run->collection,
-												   run->stored == STORED_BYTES &&
-												   !delta->unconfirmed);
+												   by_bytes && !delta->unconfirmed);
 		deltaetl_setdiff_finish(set, take_difference, run);
 		deltaetl_positions_finish(run->positions);
 	}
@@ -379,7 +434,7 @@ deltaetl_fingerprint_detect(Delta *delta)
 		deltaetl_setdiff_finish(set, ignore_difference, NULL);
 	else
 	{
-		delta->target_rows = read_side(run, SET_TARGET, run->content);
+		delta->target_rows = read_side(run, SET_TARGET, run->choice.content);
 		take_all_differences(run, set);
 	}
 	for (SetSide side = SET_SOURCE; side <= SET_TARGET; side++)

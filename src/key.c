@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key.c
- *	  The key: which columns identify a row, by which equality, and whether
- *	  an index proves them unique.
+ *	  The key: which columns identify a row, by which equality.
  *
  * An index is usable if it is unique, valid, immediate, neither partial nor
  * over expressions, and cannot hold two rows with the same key: its columns
@@ -14,15 +13,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "deltaetl.h"
+#include "key.h"
 
 #include "access/htup_details.h"
 #include "access/stratnum.h"
-#include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
-#include "nodes/bitmapset.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/relcache.h"
@@ -30,19 +26,6 @@
 #include "utils/typcache.h"
 
 #include "compat.h"
-
-/* A usable index. */
-typedef struct KeyIndex
-{
-	char	   *name;
-	bool		primary;
-	bool		immediate;
-	bool		nulls_not_distinct;
-	int			ncolumns;
-	Bitmapset  *columns;		/* attribute numbers */
-	AttrNumber	attnum[INDEX_MAX_KEYS];
-	Oid			collation[INDEX_MAX_KEYS];
-} KeyIndex;
 
 static Oid
 default_equality(Oid type)
@@ -118,8 +101,9 @@ read_index(Relation rel, Oid indexid)
 	return usable ? key : NULL;
 }
 
-static List *
-usable_indexes(Relation rel)
+/* Those of a relation that can be its key. */
+List *
+deltaetl_usable_indexes(Relation rel)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	List	   *usable = NIL;
@@ -172,8 +156,8 @@ report_no_key(const Mapping *mapping, Relation target)
 			 errhint("Add a primary key, or name the key with key_columns.")));
 }
 
-static Oid
-index_collation(const KeyIndex *key, AttrNumber attnum)
+Oid
+deltaetl_index_collation(const KeyIndex *key, AttrNumber attnum)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 		if (key->attnum[i] == attnum)
@@ -188,7 +172,7 @@ same_key(const KeyIndex *a, const KeyIndex *b)
 	if (!bms_equal(a->columns, b->columns))
 		return false;
 	for (int i = 0; i < a->ncolumns; i++)
-		if (a->collation[i] != index_collation(b, a->attnum[i]))
+		if (a->collation[i] != deltaetl_index_collation(b, a->attnum[i]))
 			return false;
 	return true;
 }
@@ -252,95 +236,6 @@ matching_index(Relation rel, List *indexes, Bitmapset *columns)
 	return found;
 }
 
-/*
- * Whether equality under one collation implies equality under another.
- * Equal under a deterministic one means equal bytes, so equal under any.
- */
-static bool
-equality_implies(Oid collation, Oid other)
-{
-	return collation == other || get_collation_isdeterministic(collation);
-}
-
-/*
- * Whether an index keeps two rows from having equal keys: it is over some of
- * the key's columns, and what the key calls equal the index calls equal too.
- * An older snapshot may show rows from before the index.
- */
-static bool
-index_proves_unique(const Mapping *mapping, Relation rel, const KeyIndex *key,
-					bool is_source)
-{
-	int			covered = 0;
-
-	if (!key->immediate || IsolationUsesXactSnapshot())
-		return false;
-	for (int i = 0; i < mapping->nkeys; i++)
-	{
-		const MappingColumn *column = &mapping->columns[i];
-		AttrNumber	attnum = is_source ? column->source_attnum : column->attnum;
-
-		if (!bms_is_member(attnum, key->columns))
-			continue;
-		if (is_source && column->recast)
-			return false;
-		if (OidIsValid(column->key_collation) &&
-			!equality_implies(column->key_collation, index_collation(key, attnum)))
-			return false;
-		covered++;
-	}
-	return covered == key->ncolumns;
-}
-
-/*
- * A unique index of a parent does not see the rows of its children; that of a
- * partitioned table does.
- */
-static bool
-indexes_see_all_rows(Relation rel)
-{
-	return rel->rd_rel->relkind != RELKIND_RELATION ||
-		!rel->rd_rel->relhassubclass;
-}
-
-static bool
-proves_unique(const Mapping *mapping, Relation rel, List *indexes,
-			  bool is_source)
-{
-	ListCell   *cell;
-
-	if (!indexes_see_all_rows(rel))
-		return false;
-	foreach(cell, indexes)
-	{
-		if (index_proves_unique(mapping, rel, lfirst(cell), is_source))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Whether constraints keep NULLs out of the key.  Those of a foreign table
- * are a promise that nobody enforces, those of a parent may not be its
- * children's, and an older snapshot shows rows from before a constraint.
- */
-static bool
-proves_not_null(const Mapping *mapping, Relation rel, bool is_source)
-{
-	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ||
-		!indexes_see_all_rows(rel) || IsolationUsesXactSnapshot())
-		return false;
-	for (int i = 0; i < mapping->nkeys; i++)
-	{
-		const MappingColumn *column = &mapping->columns[i];
-		AttrNumber	attnum = is_source ? column->source_attnum : column->attnum;
-
-		if (!column_is_not_null(RelationGetDescr(rel), attnum - 1))
-			return false;
-	}
-	return true;
-}
-
 static void
 add_key_column(Mapping *mapping, Relation target, AttrNumber attnum,
 			   const KeyIndex *index)
@@ -351,7 +246,7 @@ add_key_column(Mapping *mapping, Relation target, AttrNumber attnum,
 	column->attnum = attnum;
 	column->name = pstrdup(NameStr(att->attname));
 	column->equality = default_equality(att->atttypid);
-	column->key_collation = index ? index_collation(index, attnum) : att->attcollation;
+	column->key_collation = index ? deltaetl_index_collation(index, attnum) : att->attcollation;
 	column->nullable = mapping->nulls_match &&
 		!column_is_not_null(RelationGetDescr(target), attnum - 1);
 
@@ -428,40 +323,30 @@ named_columns(Relation target, List *names, AttrNumber *attnums)
 void
 deltaetl_resolve_key(Mapping *mapping, Relation target, List *key_columns)
 {
-	List	   *indexes = usable_indexes(target);
+	List	   *indexes = deltaetl_usable_indexes(target);
 	AttrNumber	attnums[MaxHeapAttributeNumber];
 	const AttrNumber *key = attnums;
 	int			nkeys = list_length(key_columns);
 	KeyIndex   *index;
 
 	if (key_columns != NIL)
+	{
 		index = matching_index(target, indexes,
 							   named_columns(target, key_columns, attnums));
+		mapping->key_origin = KEY_GIVEN;
+	}
 	else
 	{
 		index = choose_index(mapping, target, indexes);
 		key = index->attnum;
 		nkeys = index->ncolumns;
+		mapping->key_origin = index->primary ? KEY_PRIMARY : KEY_UNIQUE;
 	}
 
+	mapping->key_index = index ? quote_identifier(index->name) : NULL;
 	mapping->nulls_match = index != NULL && index->nulls_not_distinct;
 	for (int i = 0; i < nkeys; i++)
 		add_key_column(mapping, target, key[i], index);
 	check_groupable(mapping, target);
-	mapping->target.keys_unique = proves_unique(mapping, target, indexes, false);
-	mapping->target.keys_not_null = proves_not_null(mapping, target, false);
-}
-
-/*
- * Find out what the source's own constraints say of its keys, so that what
- * they prove need not be looked for in the rows.
- */
-void
-deltaetl_prove_source_keys(Mapping *mapping, Relation source)
-{
-	MappingSide *side = &mapping->source;
-
-	side->keys_unique = proves_unique(mapping, source, usable_indexes(source),
-									  true);
-	side->keys_not_null = proves_not_null(mapping, source, true);
+	deltaetl_prove_keys(mapping, &mapping->target, target, indexes);
 }

@@ -71,36 +71,33 @@ has_canonical_bytes(const MappingColumn *column)
 	}
 }
 
-/* Whether keys are equal just if their encodings are. */
-bool
-deltaetl_keys_are_canonical(const Mapping *mapping)
+/* What keeps keys from being equal just if their encodings are. */
+Obstacle
+deltaetl_obstacle_to_canonical_keys(const Mapping *mapping)
 {
 	for (int i = 0; i < mapping->nkeys; i++)
 		if (!has_canonical_bytes(&mapping->columns[i]))
-			return false;
-	return true;
+			return deltaetl_obstacle(OBSTACLE_KEY_BYTES, mapping->columns[i].quoted);
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
 }
 
-/* Every column that is stored is compared, or follows from those that are. */
-static bool
-maps_whole_row(const Mapping *mapping)
+/*
+ * Every column that is stored has to be compared, or to follow from those that
+ * are.
+ */
+static Obstacle
+obstacle_to_whole_rows(const Mapping *mapping)
 {
-	Relation	target = relation_open(mapping->target.relid, NoLock);
-	TupleDesc	desc = RelationGetDescr(target);
-	int			stored = 0;
-	int			compared = 0;
+	Relation	target;
+	const char *unmapped;
 
-	for (int i = 0; i < desc->natts; i++)
-		stored += !TupleDescAttr(desc, i)->attisdropped &&
-			!TupleDescAttr(desc, i)->attgenerated;
-	relation_close(target, NoLock);
 	for (int i = 0; i < mapping->ncolumns; i++)
-	{
 		if (mapping->columns[i].recast)
-			return false;
-		compared += !mapping->columns[i].generated;
-	}
-	return compared == stored;
+			return deltaetl_obstacle(OBSTACLE_RECAST, mapping->columns[i].quoted);
+	target = relation_open(mapping->target.relid, NoLock);
+	unmapped = deltaetl_unmapped_column(mapping, target);
+	relation_close(target, NoLock);
+	return deltaetl_obstacle(unmapped ? OBSTACLE_NOT_MAPPED : NO_OBSTACLE, unmapped);
 }
 
 /* Whether some values of a side lie out of line. */
@@ -126,22 +123,32 @@ deltaetl_has_toast(const MappingSide *side)
 	return has_toast;
 }
 
-static bool
-tree_has_layout(const MappingSide *side, Oid relid)
+/* What keeps all tables of a side from having the layout of one. */
+static Obstacle
+obstacle_to_layout(const MappingSide *side, Oid relid)
 {
 	ListCell   *cell;
 
 	foreach(cell, side->tree)
 	{
-		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_PARTITIONED_TABLE &&
-			!deltaetl_same_layout(lfirst_oid(cell), relid))
-			return false;
+		Obstacle	obstacle = {.kind = OBSTACLE_LAYOUT};
+
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_PARTITIONED_TABLE)
+			continue;
+		obstacle.attnum = deltaetl_layout_difference(lfirst_oid(cell), relid);
+		if (obstacle.attnum == LAYOUT_IS_SAME)
+			continue;
+		obstacle.name = deltaetl_quote_relation(lfirst_oid(cell));
+		if (obstacle.attnum == LAYOUT_IS_NO_HEAP)
+			return deltaetl_obstacle(OBSTACLE_ACCESS_METHOD, obstacle.name);
+		return obstacle;
 	}
-	return true;
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
 }
 
-static bool
-tree_ends_with(const MappingSide *side, const char *column)
+/* What keeps all tables of a side from having a column as their last. */
+static Obstacle
+obstacle_to_last(const MappingSide *side, const char *column)
 {
 	ListCell   *cell;
 
@@ -149,24 +156,33 @@ tree_ends_with(const MappingSide *side, const char *column)
 	{
 		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_PARTITIONED_TABLE &&
 			!deltaetl_ends_with(lfirst_oid(cell), column))
-			return false;
+			return deltaetl_obstacle(OBSTACLE_NOT_LAST,
+									 deltaetl_quote_relation(lfirst_oid(cell)));
 	}
-	return true;
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
 }
 
 /*
- * Whether the hashes of both sides, which have to be locked, are stored where
- * they can be read without taking rows apart, and of the size that is
- * expected there.
+ * What keeps the hashes of both sides, which have to be locked, from being
+ * stored where they can be read without taking rows apart, and of the size
+ * that is expected there.
  */
-bool
-deltaetl_hashes_are_last(const Mapping *mapping)
+Obstacle
+deltaetl_obstacle_to_last_hashes(const Mapping *mapping)
 {
-	return mapping->hash != NULL && mapping->source_hash != NULL &&
-		!mapping->source_hash_believed &&
-		strcmp(mapping->hash->algorithm, "sha256") == 0 &&
-		tree_ends_with(&mapping->target, mapping->hash->name) &&
-		tree_ends_with(&mapping->source, mapping->hash->name);
+	Obstacle	obstacle;
+
+	if (mapping->hash == NULL)
+		return deltaetl_obstacle(OBSTACLE_NOT_TRACKED, mapping->target.quoted);
+	if (mapping->source_hash_believed)
+		return deltaetl_obstacle(OBSTACLE_HASH_BELIEVED, mapping->source_hash);
+	if (mapping->source_hash == NULL)
+		return deltaetl_obstacle(OBSTACLE_OTHER_HASH, mapping->source.quoted);
+	if (strcmp(mapping->hash->algorithm, "sha256") != 0)
+		return deltaetl_obstacle(OBSTACLE_ALGORITHM, mapping->hash->algorithm);
+	obstacle = obstacle_to_last(&mapping->target, mapping->hash->name);
+	return deltaetl_is_free(obstacle) ?
+		obstacle_to_last(&mapping->source, mapping->hash->name) : obstacle;
 }
 
 static Oid
@@ -183,16 +199,23 @@ first_stored_table(const MappingSide *side)
 }
 
 /*
- * Whether rows of both sides, which have to be locked, with the same bytes
- * are the same, and mostly the other way round: all of their tables have the
- * same columns in the same places, and all of those are compared.
+ * What keeps rows of both sides, which have to be locked, from being the same
+ * if their bytes are, and mostly the other way round: they are, if all of their
+ * tables have the same columns in the same places, and all of those are
+ * compared.
  */
-bool
-deltaetl_rows_are_comparable(const Mapping *mapping)
+Obstacle
+deltaetl_obstacle_to_stored_bytes(const Mapping *mapping)
 {
 	Oid			relid = first_stored_table(&mapping->target);
+	Obstacle	obstacle;
 
-	return OidIsValid(relid) && maps_whole_row(mapping) &&
-		tree_has_layout(&mapping->target, relid) &&
-		tree_has_layout(&mapping->source, relid);
+	if (!OidIsValid(relid))
+		return deltaetl_obstacle(OBSTACLE_NO_TABLE, mapping->target.quoted);
+	obstacle = obstacle_to_whole_rows(mapping);
+	if (deltaetl_is_free(obstacle))
+		obstacle = obstacle_to_layout(&mapping->target, relid);
+	if (deltaetl_is_free(obstacle))
+		obstacle = obstacle_to_layout(&mapping->source, relid);
+	return obstacle;
 }

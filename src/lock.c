@@ -100,9 +100,12 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 	mapping = deltaetl_resolve(request, schema);
 	mapping->target.tree = target_tree;
 	mapping->source.tree = source_tree;
-	mapping->by_ctid = mapping->by_ctid &&
-		!deltaetl_has_foreign_children(request->target);
-	mapping->by_fingerprint = mapping->source.exists && deltaetl_can_fingerprint(mapping);
+	if (deltaetl_has_foreign_children(request->target))
+		mapping->ctid_obstacle = deltaetl_obstacle(OBSTACLE_FOREIGN_PART,
+												   mapping->target.quoted);
+	mapping->by_ctid = deltaetl_is_free(mapping->ctid_obstacle);
+	mapping->by_fingerprint = mapping->source.exists &&
+		deltaetl_is_free(deltaetl_obstacle_to_fingerprints(mapping));
 	deltaetl_note_triggers(mapping);
 	deltaetl_check_scope(mapping);
 	return mapping;

@@ -69,38 +69,10 @@ find_in_source(MappingColumn *column, Relation source)
 		return false;
 	att = TupleDescAttr(RelationGetDescr(source), column->source_attnum - 1);
 	column->source_type = att->atttypid;
+	column->source_typmod = att->atttypmod;
 	column->recast = att->atttypid != column->type ||
 		(column->typmod >= 0 && att->atttypmod != column->typmod);
 	return true;
-}
-
-/* The columns that both sides have, or those of the target if it is alone. */
-static void
-find_common_columns(Mapping *mapping, Relation source, Relation target)
-{
-	TupleDesc	desc = RelationGetDescr(target);
-
-	mapping->common = palloc0(Max(desc->natts, 1) * sizeof(MappingColumn));
-	for (int i = 0; i < desc->natts; i++)
-	{
-		MappingColumn column;
-
-		if (TupleDescAttr(desc, i)->attisdropped)
-			continue;
-		column = describe_column(TupleDescAttr(desc, i));
-		if (source != NULL && !find_in_source(&column, source))
-			continue;
-		mapping->common[mapping->ncommon++] = column;
-	}
-}
-
-static MappingColumn *
-find_common(const Mapping *mapping, const char *name)
-{
-	for (int i = 0; i < mapping->ncommon; i++)
-		if (strcmp(mapping->common[i].name, name) == 0)
-			return &mapping->common[i];
-	return NULL;
 }
 
 static bool
@@ -114,6 +86,64 @@ list_has_name(List *names, const char *name)
 			return true;
 	}
 	return false;
+}
+
+/* What is to be done with a column that is not of the key. */
+static ColumnUse
+column_use(const MappingRequest *request, const MappingColumn *column)
+{
+	if (list_has_name(request->exclude_columns, column->name))
+		return COLUMN_EXCLUDED;
+	if (request->all_columns ? !column->generated :
+		list_has_name(request->columns, column->name))
+		return COLUMN_COMPARED;
+	return column->generated ? COLUMN_GENERATED : COLUMN_NOT_NAMED;
+}
+
+/* Keep a column that is not compared, and why. */
+static void
+leave_out(Mapping *mapping, MappingColumn column, ColumnUse why)
+{
+	MappingColumn *copy = palloc(sizeof(MappingColumn));
+
+	*copy = column;
+	if (copy->use == COLUMN_COMPARED)
+		copy->use = why;
+	mapping->left_out = lappend(mapping->left_out, copy);
+}
+
+/* The columns that both sides have, or those of the target if it is alone. */
+static void
+find_common_columns(Mapping *mapping, const MappingRequest *request,
+					Relation source, Relation target)
+{
+	TupleDesc	desc = RelationGetDescr(target);
+
+	mapping->common = palloc0(Max(desc->natts, 1) * sizeof(MappingColumn));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		MappingColumn column;
+
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		column = describe_column(TupleDescAttr(desc, i));
+		column.use = column_use(request, &column);
+		if (source != NULL && !find_in_source(&column, source))
+		{
+			leave_out(mapping, column, COLUMN_NOT_IN_SOURCE);
+			continue;
+		}
+		mapping->common[mapping->ncommon++] = column;
+	}
+}
+
+static MappingColumn *
+find_common(const Mapping *mapping, const char *name)
+{
+	for (int i = 0; i < mapping->ncommon; i++)
+		if (strcmp(mapping->common[i].name, name) == 0)
+			return &mapping->common[i];
+	return NULL;
 }
 
 /* Columns that were named must be there, on both sides if there are two. */
@@ -211,17 +241,6 @@ is_key(const Mapping *mapping, const char *name)
 	return false;
 }
 
-/* Whether a column that is not of the key is to be compared. */
-static bool
-is_wanted(const MappingRequest *request, const MappingColumn *column)
-{
-	if (list_has_name(request->exclude_columns, column->name))
-		return false;
-	if (request->all_columns)
-		return !column->generated;
-	return list_has_name(request->columns, column->name);
-}
-
 static int
 compare_columns(const void *a, const void *b)
 {
@@ -246,8 +265,13 @@ add_compared_columns(Mapping *mapping, const MappingRequest *request,
 	{
 		MappingColumn *column = &mapping->common[i];
 
-		if (is_key(mapping, column->name) || !is_wanted(request, column))
+		if (is_key(mapping, column->name))
 			continue;
+		if (column->use != COLUMN_COMPARED)
+		{
+			leave_out(mapping, *column, column->use);
+			continue;
+		}
 		check_assignable(column, source, target);
 		column->sort_name = sort_name(column->name);
 		mapping->columns[mapping->ncolumns++] = *column;
@@ -326,6 +350,30 @@ deltaetl_is_guarded(const Mapping *mapping, int column)
 	return column < mapping->nkeys || mapping->columns[column].identity;
 }
 
+/*
+ * The first column of the target that is stored but does not come from the
+ * source, quoted; NULL if there is none.
+ */
+const char *
+deltaetl_unmapped_column(const Mapping *mapping, Relation target)
+{
+	TupleDesc	desc = RelationGetDescr(target);
+	bool	   *mapped = palloc0((desc->natts + 1) * sizeof(bool));
+	const char *unmapped = NULL;
+
+	for (int i = 0; i < mapping->ncolumns; i++)
+		mapped[mapping->columns[i].attnum] = true;
+	for (int i = 0; i < desc->natts && unmapped == NULL; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && !att->attgenerated && !mapped[att->attnum])
+			unmapped = quote_identifier(pstrdup(NameStr(att->attname)));
+	}
+	pfree(mapped);
+	return unmapped;
+}
+
 /* ---------- mapping ---------- */
 
 /*
@@ -378,7 +426,7 @@ static void
 resolve_columns(Mapping *mapping, const MappingRequest *request,
 				Relation source, Relation target)
 {
-	find_common_columns(mapping, source, target);
+	find_common_columns(mapping, request, source, target);
 	mapping->columns = palloc0(Max(RelationGetNumberOfAttributes(target), 1) *
 							   sizeof(MappingColumn));
 	deltaetl_resolve_key(mapping, target, request->key_columns);

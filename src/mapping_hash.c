@@ -47,14 +47,26 @@ untracked_column(const Mapping *mapping, const StoredHash *hash)
 	return NULL;
 }
 
-static bool
-hashes_compared_columns(const Mapping *mapping, const StoredHash *hash)
+/* What keeps a hash of the target from being one of just the columns compared. */
+static Obstacle
+obstacle_to_columns(const Mapping *mapping, const StoredHash *hash,
+					Relation target)
 {
+	const MappingColumn *untracked = untracked_column(mapping, hash);
+
+	if (untracked != NULL)
+		return deltaetl_obstacle(OBSTACLE_HASH_LACKS, untracked->quoted);
 	for (int i = 0; i < hash->ncolumns; i++)
-		if (compared_column(mapping, hash->columns[i]) == NULL)
-			return false;
-	return hash->ncolumns == mapping->ncolumns &&
-		untracked_column(mapping, hash) == NULL;
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(target),
+											  hash->columns[i] - 1);
+
+		if (compared_column(mapping, att->attnum) == NULL)
+			return deltaetl_obstacle(OBSTACLE_HASH_HAS,
+									 quote_identifier(pstrdup(NameStr(att->attname))));
+	}
+	return deltaetl_obstacle(hash->ncolumns == mapping->ncolumns ?
+							 NO_OBSTACLE : OBSTACLE_HASH_REPEATS, NULL);
 }
 
 /* Whether a hash of the source is the same as one of the target. */
@@ -113,6 +125,30 @@ has_reserved_name(const Mapping *mapping)
 	return false;
 }
 
+static Obstacle
+obstacle_to_hash(const Mapping *mapping, const StoredHash *hash, Relation target)
+{
+	if (hash == NULL)
+		return deltaetl_obstacle(OBSTACLE_NOT_TRACKED, mapping->target.quoted);
+	if (has_reserved_name(mapping))
+		return deltaetl_obstacle(OBSTACLE_RESERVED_NAME,
+								 quote_identifier("deltaetl:hash"));
+	if (!deltaetl_may_read(target, hash->attnum))
+		return deltaetl_obstacle(OBSTACLE_HASH_PRIVILEGE, mapping->target.quoted);
+	return obstacle_to_columns(mapping, hash, target);
+}
+
+static Obstacle
+obstacle_to_source_hash(const Mapping *mapping, const StoredHash *source_hash,
+						Relation source)
+{
+	if (!is_same_hash(mapping, mapping->hash, source_hash))
+		return deltaetl_obstacle(OBSTACLE_OTHER_HASH, mapping->source.quoted);
+	if (!deltaetl_may_read(source, source_hash->attnum))
+		return deltaetl_obstacle(OBSTACLE_HASH_PRIVILEGE, mapping->source.quoted);
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
+}
+
 /*
  * Find out which stored hashes are of use, once the columns are resolved.
  * Raises an error if the caller has named one that is not.
@@ -124,14 +160,13 @@ deltaetl_resolve_hash(Mapping *mapping, const MappingRequest *request,
 	StoredHash *hash = deltaetl_find_stored_hash(target, request->extension, NULL);
 	StoredHash *source_hash;
 
-	if (hash != NULL && !has_reserved_name(mapping) &&
-		deltaetl_may_read(target, hash->attnum) &&
-		hashes_compared_columns(mapping, hash))
+	mapping->hash_obstacle = obstacle_to_hash(mapping, hash, target);
+	if (deltaetl_is_free(mapping->hash_obstacle))
 	{
 		mapping->hash = hash;
 		source_hash = deltaetl_find_stored_hash(source, request->extension, hash->name);
-		if (is_same_hash(mapping, hash, source_hash) &&
-			deltaetl_may_read(source, source_hash->attnum))
+		mapping->source_hash_obstacle = obstacle_to_source_hash(mapping, source_hash, source);
+		if (deltaetl_is_free(mapping->source_hash_obstacle))
 			mapping->source_hash = pstrdup(quote_identifier(hash->name));
 	}
 	else if (hash != NULL && request->all_columns && untracked_column(mapping, hash))

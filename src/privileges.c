@@ -174,4 +174,6 @@ deltaetl_check_privileges(Mapping *mapping, Relation source, Relation target,
 	if ((privileges & ACL_DELETE) && !has_table_privilege(target, ACL_DELETE))
 		report_missing_privilege(target, ACL_DELETE, NULL);
 	mapping->by_ctid = has_table_privilege(target, ACL_SELECT);
+	mapping->ctid_obstacle = deltaetl_obstacle(mapping->by_ctid ? NO_OBSTACLE : OBSTACLE_PRIVILEGE,
+											   mapping->target.quoted);
 }

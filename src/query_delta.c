@@ -343,11 +343,12 @@ deltaetl_delete_query(const Mapping *mapping, const LoggedColumns *logged)
 }
 
 /*
- * After deletes the rows to update may have moved: BEFORE triggers may have
- * written to them.  Then the key finds them, if it finds no others.
+ * Whether rows to update are where they were found.  After deletes they may
+ * have moved: BEFORE triggers may have written to them.  Then the key finds
+ * them, if it finds no others.
  */
-static bool
-updates_by_ctid(const Delta *delta)
+bool
+deltaetl_updates_by_ctid(const Delta *delta)
 {
 	const Mapping *mapping = delta->mapping;
 
@@ -362,7 +363,7 @@ deltaetl_update_query(const Delta *delta, const LoggedColumns *logged)
 	const Mapping *mapping = delta->mapping;
 	StringInfo	buf = makeStringInfo();
 	const char *separator = " SET ";
-	bool		by_ctid = updates_by_ctid(delta);
+	bool		by_ctid = deltaetl_updates_by_ctid(delta);
 
 	appendStringInfo(buf, "UPDATE %s AS t", mapping->target.quoted);
 	for (int i = 0; i < mapping->ncolumns; i++)

@@ -14,6 +14,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "rewrite/prs2lock.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 static const char *
@@ -39,6 +40,17 @@ kind_name(char relkind)
 		default:
 			return "not a table";
 	}
+}
+
+/* Schema and name, for SQL. */
+const char *
+deltaetl_quote_relation(Oid relid)
+{
+	const char *name = get_rel_name(relid);
+
+	if (name == NULL)
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
 }
 
 /*

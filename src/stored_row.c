@@ -79,6 +79,13 @@ deltaetl_last_value(StoredRowReader *reader, HeapTuple tuple)
 
 /* ---------- layout ---------- */
 
+static bool
+is_heap(Relation rel)
+{
+	return RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) &&
+		rel->rd_tableam == GetHeapamTableAmRoutine();
+}
+
 /* Whether a table, which has to be locked, is a heap whose last column is it. */
 bool
 deltaetl_ends_with(Oid relid, const char *column)
@@ -86,8 +93,7 @@ deltaetl_ends_with(Oid relid, const char *column)
 	Relation	rel = relation_open(relid, NoLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	Form_pg_attribute last = desc->natts > 0 ? TupleDescAttr(desc, desc->natts - 1) : NULL;
-	bool		ends = RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) &&
-	rel->rd_tableam == GetHeapamTableAmRoutine() &&
+	bool		ends = is_heap(rel) &&
 	last != NULL && !last->attisdropped && strcmp(NameStr(last->attname), column) == 0;
 
 	relation_close(rel, NoLock);
@@ -106,34 +112,30 @@ same_column(Form_pg_attribute a, Form_pg_attribute b)
 		a->attalign == b->attalign && a->attgenerated == b->attgenerated;
 }
 
-static bool
-same_columns(Relation rel, Relation other)
+static AttrNumber
+first_different_column(TupleDesc a, TupleDesc b)
 {
-	TupleDesc	a = RelationGetDescr(rel);
-	TupleDesc	b = RelationGetDescr(other);
-
-	if (rel->rd_tableam != GetHeapamTableAmRoutine() ||
-		other->rd_tableam != GetHeapamTableAmRoutine() || a->natts != b->natts)
-		return false;
-	for (int i = 0; i < a->natts; i++)
-		if (!same_column(TupleDescAttr(a, i), TupleDescAttr(b, i)))
-			return false;
-	return true;
+	for (int i = 0; i < Max(a->natts, b->natts); i++)
+		if (i >= a->natts || i >= b->natts ||
+			!same_column(TupleDescAttr(a, i), TupleDescAttr(b, i)))
+			return i + 1;
+	return LAYOUT_IS_SAME;
 }
 
 /*
- * Whether the rows of two tables, which have to be locked, are heap tables
- * with the same columns in the same places.
+ * Whether two tables, which have to be locked, are heap tables with the same
+ * columns in the same places: LAYOUT_IS_SAME, or the first column that is not.
  */
-bool
-deltaetl_same_layout(Oid relid, Oid other)
+AttrNumber
+deltaetl_layout_difference(Oid relid, Oid other)
 {
 	Relation	a = relation_open(relid, NoLock);
 	Relation	b = relation_open(other, NoLock);
-	bool		same = RELKIND_HAS_TABLE_AM(a->rd_rel->relkind) &&
-	RELKIND_HAS_TABLE_AM(b->rd_rel->relkind) && same_columns(a, b);
+	AttrNumber	difference = LAYOUT_IS_NO_HEAP;
 
+	if (is_heap(a) && is_heap(b))
+		difference = first_different_column(RelationGetDescr(a), RelationGetDescr(b));
 	relation_close(b, NoLock);
 	relation_close(a, NoLock);
-	return same;
+	return difference;
 }

@@ -107,6 +107,11 @@ deltaetl_last_bytes(HeapTuple tuple, Size size)
 
 extern bytea *deltaetl_last_value(StoredRowReader *reader, HeapTuple tuple);
 extern bool deltaetl_ends_with(Oid relid, const char *column);
-extern bool deltaetl_same_layout(Oid relid, Oid other);
+
+/* Where the layouts of two tables differ first: a column, or one of these. */
+#define LAYOUT_IS_SAME 0
+#define LAYOUT_IS_NO_HEAP (-1)
+
+extern AttrNumber deltaetl_layout_difference(Oid relid, Oid other);
 
 #endif							/* DELTAETL_STORED_ROW_H */

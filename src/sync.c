@@ -92,15 +92,13 @@ may_run(const SyncOptions *options)
 	return false;
 }
 
-/* A dry run only reads, so others may go on writing to the target. */
 static Mapping *
 lock_and_resolve(const SyncOptions *options, const char *schema)
 {
 	Mapping    *mapping;
 
 	mapping = deltaetl_lock_and_resolve(&options->request, schema,
-										options->dry_run ? AccessShareLock :
-										ShareRowExclusiveLock);
+										deltaetl_target_lock(options));
 	if (!options->dry_run)
 	{
 		(void) deltaetl_mark_running(options->request.target);
