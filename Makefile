@@ -78,7 +78,7 @@ OBJS = \
 	src/track.o \
 	src/verify.o
 DATA = deltaetl--1.0.sql
-DOCS := $(wildcard doc/*.md)
+DOCS := $(wildcard doc/*.md doc/*.json)
 SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \

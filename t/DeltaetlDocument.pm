@@ -95,7 +95,7 @@ my $PROCESS = qr/\bPID \d+/;
 
 # Returns a reference to the items in order, each a hash with the number of its
 # line and its kind: "setup" or "example", with sql and, if there is any, output;
-# "unrun" with its language, "indented".  And one to a list of problems.
+# "unrun" with its language and body, "indented".  And one to a list of problems.
 sub parse_document
 {
 	my ($text) = @_;
@@ -166,7 +166,7 @@ sub add_block
 	return 'a block that is empty, or does not end' if $body eq '';
 	if ($unrun || $OTHER{$language})
 	{
-		push @$items, { kind => 'unrun', line => $number, language => $language };
+		push @$items, { kind => 'unrun', line => $number, language => $language, body => $body };
 	}
 	elsif ($language eq 'sql')
 	{
