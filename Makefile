@@ -35,6 +35,11 @@ OBJS = \
 	src/encode_text.o \
 	src/encode_scalar.o \
 	src/execute.o \
+	src/explain.o \
+	src/explain_apply.o \
+	src/explain_detection.o \
+	src/explain_triggers.o \
+	src/explain_words.o \
 	src/hash.o \
 	src/hashes.o \
 	src/image.o \
@@ -84,6 +89,7 @@ SHLIB_LINK += -lcrypto
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply reread security parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify \
+	explain explain_detection explain_apply \
 	run_log run_stats run_log_rights change_log change_log_kinds change_log_ways change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights
 REGRESS_OPTS = --encoding=UTF8 --no-locale

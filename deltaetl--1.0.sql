@@ -338,6 +338,31 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8) IS
 'bring target to the content of source, touching only rows that differ';
 
+-- ---------- explain.c ----------
+
+CREATE FUNCTION deltaetl_explain(
+	source regclass,
+	target regclass,
+	key_columns name[] DEFAULT NULL,
+	columns name[] DEFAULT NULL,
+	exclude_columns name[] DEFAULT NULL,
+	deletes text DEFAULT 'ignore',
+	scope text DEFAULT NULL,
+	allow_empty_source boolean DEFAULT false,
+	max_delete_pct float8 DEFAULT NULL,
+	dry_run boolean DEFAULT false,
+	source_hash_column name DEFAULT NULL,
+	log_changes text DEFAULT 'none',
+	if_running text DEFAULT 'wait',
+	max_delete_rows bigint DEFAULT NULL,
+	max_update_pct float8 DEFAULT NULL)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 30;
+
+COMMENT ON FUNCTION deltaetl_explain(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8) IS
+'what deltaetl_sync() would do with these arguments, and why; reads no rows and writes nothing';
+
 -- ---------- changes.c ----------
 
 -- Changes hold rows, so they are seen by who may read every row of the target,
