@@ -232,7 +232,7 @@ COMMENT ON VIEW deltaetl_run_log IS 'runs on tables that you may read: what they
 GRANT SELECT ON deltaetl_run_log TO PUBLIC;
 
 CREATE VIEW deltaetl_recent_runs WITH (security_barrier) AS
-SELECT run_id, started_at::timestamptz(0) AS started_at, job, target, status,
+SELECT run_id, pg_catalog.date_trunc('second', started_at) AS started_at, job, target, status,
 	inserted, updated, deleted, elapsed::interval(3) AS elapsed,
 	message
 FROM deltaetl_run_log
@@ -249,7 +249,10 @@ SELECT pg_catalog.quote_ident(a.target_schema) || '.' || pg_catalog.quote_ident(
 	a.inserted, a.updated, a.deleted, a.unchanged,
 	pg_catalog.round(EXTRACT(epoch FROM a.total_time), 3) AS total_seconds,
 	pg_catalog.round(EXTRACT(epoch FROM a.total_time) / NULLIF(a.runs, 0), 3) AS mean_seconds,
-	a.last_run::timestamptz(0), CASE WHEN a.last_run = a.last_success THEN 'succeeded' WHEN a.last_run IS NOT NULL THEN 'failed' END AS last_status, a.last_success::timestamptz(0)
+	pg_catalog.date_trunc('second', a.last_run) AS last_run,
+	CASE WHEN a.last_run = a.last_success THEN 'succeeded'
+		WHEN a.last_run IS NOT NULL THEN 'failed' END AS last_status,
+	pg_catalog.date_trunc('second', a.last_success) AS last_success
 FROM (
 	SELECT target_schema, target_name,
 		pg_catalog.sum(runs) AS runs, pg_catalog.sum(failures) AS failures,

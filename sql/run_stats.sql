@@ -20,7 +20,7 @@ CREATE TABLE before_pruning AS SELECT * FROM deltaetl_stats;
 -- the oracle: the same from the log itself
 SELECT count(*) FROM (
 	SELECT target, count(*), round(extract(epoch FROM sum(elapsed)), 3),
-		round(extract(epoch FROM avg(elapsed)), 3), max(started_at)::timestamptz(0)
+		round(extract(epoch FROM avg(elapsed)), 3), date_trunc('second', max(started_at))
 	FROM deltaetl_run_log WHERE status <> 'dry run' GROUP BY target
 	EXCEPT ALL
 	SELECT target, runs, total_seconds, mean_seconds, last_run FROM deltaetl_stats) AS d;
