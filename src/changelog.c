@@ -59,8 +59,8 @@ struct ChangeLog
 	RowImager  *keys;
 	RowImager  *rows;			/* NULL unless rows are logged */
 
-	/* what a statement returns: rows of the logged columns, taken apart */
-	TupleDesc	returned;
+	/* what a statement returns */
+	TupleDesc	returned;		/* of the logged columns */
 	TupleTableSlot *old;
 	TupleTableSlot *new;
 
@@ -312,25 +312,45 @@ deltaetl_changelog_add(ChangeLog *log, DeltaAction action, TupleTableSlot *old,
 	MemoryContextReset(log->scratch);
 }
 
-/* Take a row of the logged columns apart into a slot of the target's rows. */
+/* Make a row of the target of its logged columns. */
 static TupleTableSlot *
-take_apart(ChangeLog *log, Datum record, TupleTableSlot *slot)
+place_columns(const ChangeLog *log, RowValues logged, TupleTableSlot *slot)
 {
 	const LoggedColumns *columns = log->columns;
-	HeapTupleHeader header = DatumGetHeapTupleHeader(record);
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header),.t_data = header};
-	Datum	   *values = palloc(columns->count * sizeof(Datum));
-	bool	   *isnull = palloc(columns->count * sizeof(bool));
 
-	heap_deform_tuple(&tuple, log->returned, values, isnull);
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
 	for (int i = 0; i < columns->count; i++)
 	{
-		slot->tts_values[columns->attnums[i] - 1] = values[i];
-		slot->tts_isnull[columns->attnums[i] - 1] = isnull[i];
+		slot->tts_values[columns->attnums[i] - 1] = logged.values[i];
+		slot->tts_isnull[columns->attnums[i] - 1] = logged.isnull[i];
 	}
 	return ExecStoreVirtualTuple(slot);
+}
+
+static RowValues
+take_apart(const ChangeLog *log, Datum record)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(record);
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header),.t_data = header};
+	Datum	   *values = palloc(log->columns->count * sizeof(Datum));
+	bool	   *isnull = palloc(log->columns->count * sizeof(bool));
+	RowValues	row = {values, isnull};
+
+	heap_deform_tuple(&tuple, log->returned, values, isnull);
+	return row;
+}
+
+/* The first or second of the rows that a statement returns. */
+static RowValues
+returned_row(const ReturnedRows *returned, const TupleTableSlot *slot, int number)
+{
+	int			offset = number * returned->log->columns->count;
+	RowValues	row = {slot->tts_values + offset, slot->tts_isnull + offset};
+
+	if (deltaetl_returns_records(returned->log->columns, returned->action))
+		return take_apart(returned->log, slot->tts_values[number]);
+	return row;
 }
 
 /*
@@ -350,9 +370,9 @@ deltaetl_changelog_take(TupleTableSlot *slot, void *arg)
 
 	slot_getallattrs(slot);
 	if (returned->action != DELTA_INSERT)
-		old = take_apart(log, slot->tts_values[next++], log->old);
+		old = place_columns(log, returned_row(returned, slot, next++), log->old);
 	if (returned->action != DELTA_DELETE)
-		new = take_apart(log, slot->tts_values[next++], log->new);
+		new = place_columns(log, returned_row(returned, slot, next++), log->new);
 	deltaetl_changelog_add(log, returned->action, old, new);
 	MemoryContextSwitchTo(oldcontext);
 }

@@ -12,6 +12,8 @@
 
 #include "deltaetl.h"
 
+#include "access/htup_details.h"
+
 /* Those columns of the target that a log is about; the key is among them. */
 struct LoggedColumns
 {
@@ -19,6 +21,16 @@ struct LoggedColumns
 	AttrNumber *attnums;
 	const char **quoted;
 };
+
+/*
+ * Whether a statement returns old and new row as one value each: a list of all
+ * their columns would be too long.
+ */
+static inline bool
+deltaetl_returns_records(const LoggedColumns *logged, DeltaAction action)
+{
+	return action == DELTA_UPDATE && 2 * logged->count > MaxTupleAttributeNumber;
+}
 
 /* What an action of a statement returns to a log. */
 typedef struct ReturnedRows

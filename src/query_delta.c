@@ -289,24 +289,26 @@ append_logged(StringInfo buf, const char *alias, const LoggedColumns *logged)
 }
 
 /*
- * Return what a log is to know: one row each, of any number of columns, of the
- * old row o and of t.  Nothing if there is no log.
+ * Return what a log is to know: of an update the old row o, and t.  Nothing if
+ * there is no log.
  */
 static void
-append_returning(StringInfo buf, const LoggedColumns *logged, bool old)
+append_returning(StringInfo buf, const LoggedColumns *logged, DeltaAction action)
 {
+	bool		as_records;
+
 	if (logged == NULL)
 		return;
-	appendStringInfoString(buf, " RETURNING ");
-	if (old)
+	as_records = deltaetl_returns_records(logged, action);
+	appendStringInfoString(buf, as_records ? " RETURNING ROW(" : " RETURNING ");
+	if (action == DELTA_UPDATE)
 	{
-		appendStringInfoString(buf, "ROW(");
 		append_logged(buf, "o", logged);
-		appendStringInfoString(buf, "), ");
+		appendStringInfoString(buf, as_records ? "), ROW(" : ", ");
 	}
-	appendStringInfoString(buf, "ROW(");
 	append_logged(buf, "t", logged);
-	appendStringInfoChar(buf, ')');
+	if (as_records)
+		appendStringInfoChar(buf, ')');
 }
 
 /*
@@ -338,7 +340,7 @@ deltaetl_delete_query(const Mapping *mapping, const LoggedColumns *logged)
 	appendStringInfo(buf, "DELETE FROM %s AS t USING %s AS d WHERE ",
 					 mapping->target.quoted, deltaetl_delta_name(DELTA_DELETE));
 	append_target_match(buf, mapping, mapping->by_ctid);
-	append_returning(buf, logged, false);
+	append_returning(buf, logged, DELTA_DELETE);
 	return buf->data;
 }
 
@@ -386,7 +388,7 @@ deltaetl_update_query(const Delta *delta, const LoggedColumns *logged)
 		appendStringInfoString(buf, " AND ");
 		append_row_match(buf, mapping, "o", by_ctid);
 	}
-	append_returning(buf, logged, true);
+	append_returning(buf, logged, DELTA_UPDATE);
 	return buf->data;
 }
 
@@ -437,6 +439,6 @@ deltaetl_insert_query(const Delta *delta, const LoggedColumns *logged)
 	}
 	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM ", values.data);
 	append_delta(buf, delta, DELTA_INSERT);
-	append_returning(buf, logged, false);
+	append_returning(buf, logged, DELTA_INSERT);
 	return buf->data;
 }
