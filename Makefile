@@ -50,6 +50,8 @@ OBJS = \
 	src/layout.o \
 	src/lone_rows.o \
 	src/positions.o \
+	src/progress.o \
+	src/progress_slot.o \
 	src/runs.o \
 	src/setdiff.o \
 	src/stored_row.o \

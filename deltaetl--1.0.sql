@@ -456,3 +456,44 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
 COMMENT ON FUNCTION deltaetl_verify(regclass, name) IS
 'rows of target whose stored hash is not the hash of the row; writes nothing';
+
+-- ---------- progress.c ----------
+
+CREATE FUNCTION deltaetl_progress_entries(
+	OUT pid integer,
+	OUT run_id bigint,
+	OUT source regclass,
+	OUT target regclass,
+	OUT phase text,
+	OUT rows_done bigint,
+	OUT rows_expected bigint,
+	OUT workers integer,
+	OUT started_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100 ROWS 10;
+
+COMMENT ON FUNCTION deltaetl_progress_entries() IS
+'runs that are going on, for the view deltaetl_progress';
+
+CREATE VIEW deltaetl_progress AS
+SELECT
+	e.pid,
+	e.run_id,
+	e.source,
+	e.target,
+	e.phase,
+	e.rows_done,
+	e.rows_expected,
+	CASE
+		WHEN e.rows_done >= e.rows_expected THEN 100.0
+		ELSE pg_catalog.round(100.0 * e.rows_done::pg_catalog.numeric / e.rows_expected::pg_catalog.numeric, 1)
+	END AS percent,
+	e.workers,
+	pg_catalog.date_trunc('second', e.started_at)::pg_catalog.timestamptz(0) AS started_at,
+	pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - e.started_at) AS elapsed
+FROM deltaetl_progress_entries() AS e;
+
+COMMENT ON VIEW deltaetl_progress IS
+'how far the runs are that are going on in this database';
+GRANT SELECT ON deltaetl_progress TO PUBLIC;

@@ -20,6 +20,7 @@
 
 #include "access/relation.h"
 #include "changelog.h"
+#include "progress.h"
 #include "utils/rls.h"
 
 /* The statement that an action takes, unless its rows are written directly. */
@@ -150,6 +151,13 @@ close_source(List *relations)
 		relation_close(lfirst(cell), NoLock);
 }
 
+static uint64
+rows_to_apply(const Delta *delta)
+{
+	return delta->count[DELTA_DELETE] + delta->count[DELTA_UPDATE] +
+		delta->count[DELTA_INSERT];
+}
+
 /*
  * Apply the delta; returns how many rows were really changed.  The changes go
  * to the log, unless that is NULL, but not what triggers and foreign keys do to
@@ -161,6 +169,7 @@ deltaetl_apply(Delta *delta, ChangeLog *log)
 	AppliedCounts applied = {0};
 	List	   *source = open_source(delta->mapping);
 
+	deltaetl_progress_phase(RUN_APPLY, rows_to_apply(delta));
 	if (delta->by_position &&
 		!deltaetl_is_free(deltaetl_obstacle_to_rereading(delta)))
 		deltaetl_delta_take_values(delta);

@@ -13,6 +13,7 @@
 #include "deltaetl.h"
 
 #include "mb/pg_wchar.h"
+#include "progress.h"
 #include "query.h"
 #include "utils/lsyscache.h"
 
@@ -234,6 +235,17 @@ check_whole_target(const Mapping *mapping)
 	(void) count_and_check_rows(&whole, &whole.target);
 }
 
+/* What a join reads is not counted, and of views nobody knows the size. */
+static void
+expect_rows(const Mapping *mapping)
+{
+	double		source_rows = deltaetl_estimate_rows(&mapping->source);
+	double		target_rows = deltaetl_estimate_rows(&mapping->target);
+	bool		known = mapping->scope == NULL && source_rows > 0 && target_rows > 0;
+
+	deltaetl_progress_expect(known ? source_rows + target_rows : 0, false);
+}
+
 /*
  * Count the rows of the source, and of the target if asked for; raise an
  * error that names up to KEYS_SHOWN keys if keys do not identify rows.  Where
@@ -248,7 +260,10 @@ deltaetl_census(Delta *delta, bool count_target)
 	if (mapping->by_fingerprint)
 		deltaetl_fingerprint_source(delta);
 	else
+	{
+		expect_rows(mapping);
 		delta->source_rows = deltaetl_take_census(mapping, &mapping->source);
+	}
 	if (deltaetl_censuses_whole_target(mapping))
 		check_whole_target(mapping);
 	if ((count_target && !mapping->by_fingerprint) ||

@@ -42,6 +42,9 @@
 #define PREFETCH_ROWS 2
 #define PREFETCH_BYTES 512
 
+/* Rows that a process reads before it says so; a power of two. */
+#define COUNTED_ROWS 1024
+
 /* Tell rows apart that are hashed in different ways. */
 #define BYTES_WITH_NULLS UINT64CONST(0x9E3779B97F4A7C15)
 #define TAKEN_APART UINT64CONST(0xC2B2AE3D27D4EB4F)
@@ -335,6 +338,8 @@ add_row(Collector *collector, FunctionCallInfo fcinfo, Oid tableoid,
 								ItemPointerGetBlockNumberNoCheck(tid),
 								ItemPointerGetOffsetNumberNoCheck(tid));
 	deltaetl_runs_add(collector->buffer, &row);
+	if (unlikely(collector->buffer->rows % COUNTED_ROWS == 0))
+		deltaetl_progress_count(&collector->shared->progress, COUNTED_ROWS);
 }
 
 /* ---------- handing over ---------- */
@@ -344,6 +349,8 @@ pack(Collector *collector)
 {
 	deltaetl_reader_close(&collector->reader);
 	collector->tableoid = InvalidOid;
+	deltaetl_progress_count(&collector->shared->progress,
+							collector->buffer->rows % COUNTED_ROWS);
 	return deltaetl_runs_pack(collector->buffer);
 }
 

@@ -14,6 +14,7 @@
 
 #include "nodes/pg_list.h"
 #include "port/atomics.h"
+#include "progress.h"
 #include "setdiff.h"
 #include "storage/dsm.h"
 #include "storage/sharedfileset.h"
@@ -50,6 +51,7 @@ typedef struct SharedCollection
 	bool		open[SET_SIDES];	/* sides that are being read */
 	SharedFileSet files;
 	pg_atomic_uint32 participants;
+	ProgressCounter progress;
 	Size		memory_limit;	/* of what one process collects */
 	int			npartitions;
 	int			nkeys;

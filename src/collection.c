@@ -75,6 +75,7 @@ deltaetl_collection_create(const CollectOptions *options)
 	draw_random(shared->secret, SECRET_SIZE);
 	SharedFileSetInit(&shared->files, collection->segment);
 	pg_atomic_init_u32(&shared->participants, 0);
+	deltaetl_progress_share(&shared->progress);
 	shared->memory_limit = Max(MIN_RUN_MEMORY,
 							   Min(npartitions * RUN_PARTITION_MEMORY,
 								   options->memory_limit / 4));

@@ -152,6 +152,34 @@ init_range_table(EState *estate, Relation rel, AclMode right, Bitmapset *columns
 #define interval_is_infinite(interval) false
 #endif
 
+#include "storage/proc.h"
+
+/* The number of this process among those of the server. */
+#if PG_VERSION_NUM >= 170000
+#define own_proc_number() (MyProcNumber)
+#else
+#define own_proc_number() (MyProc->pgprocno)
+#endif
+
+/*
+ * Memory that all processes share under a name.  Until 16 there was none to be
+ * had once the server runs.
+ */
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#define SHARED_MEMORY_ON_DEMAND true
+static inline void *
+demand_shared_memory(const char *name, Size size, void (*init) (void *memory))
+{
+	bool		found;
+
+	return GetNamedDSMSegment(name, size, init, &found);
+}
+#else
+#define SHARED_MEMORY_ON_DEMAND false
+#define demand_shared_memory(name, size, init) NULL
+#endif
+
 #include <openssl/evp.h>
 
 /*

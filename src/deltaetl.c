@@ -9,12 +9,14 @@
  */
 #include "deltaetl.h"
 
+#include "progress.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
 
 int			deltaetl_detection = DETECT_AUTO;
 bool		deltaetl_notify = false;
+bool		deltaetl_progress_notices = false;
 
 static const struct config_enum_entry detection_options[] = {
 	{"auto", DETECT_AUTO, false},
@@ -43,5 +45,14 @@ _PG_init(void)
 							 PGC_USERSET,
 							 0,
 							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("deltaetl.progress_notices",
+							 "Tells how far long runs are, in notices.",
+							 "At most one in a second, and none in the first two.",
+							 &deltaetl_progress_notices,
+							 false,
+							 PGC_USERSET,
+							 0,
+							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("deltaetl");
+	deltaetl_slots_reserve();
 }

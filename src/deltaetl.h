@@ -19,7 +19,7 @@
  *		direct, changelog -> batch
  *		changelog -> image, compare, owner
  *		explain -> lock, census, fingerprint, apply
- *		all of these -> delta, query, spi
+ *		all of these -> delta, query, spi, progress
  *		spi, modify -> execute
  *		hash -> encode
  *		image -> image_value -> image_scalar -> image_json
@@ -452,6 +452,7 @@ typedef enum DetectionMethod
 /* deltaetl.c */
 extern int	deltaetl_detection;
 extern bool deltaetl_notify;
+extern bool deltaetl_progress_notices;
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -686,6 +687,7 @@ extern Obstacle deltaetl_obstacle_to_key_fingerprints(const Mapping *mapping);
 extern void deltaetl_fingerprint_source(Delta *delta);
 extern bool deltaetl_fingerprints_tell_keys(const Delta *delta);
 extern void deltaetl_fingerprint_detect(Delta *delta);
+extern double deltaetl_estimate_rows(const MappingSide *side);
 
 /* diff.c */
 extern void deltaetl_detect(Delta *delta);

@@ -29,6 +29,7 @@
 #include "compare.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "progress.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -263,6 +264,7 @@ deltaetl_direct_update(Delta *delta, ChangeLog *log)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
 		update_row(&writer, &epqstate, source, comparer, pair, slots);
+		deltaetl_progress_advance(1);
 		MemoryContextSwitchTo(oldcontext);
 		ResetPerTupleExprContext(writer.estate);
 	}
@@ -323,6 +325,7 @@ take_row(TupleTableSlot *row, void *arg)
 	MemoryContextSwitchTo(oldcontext);
 	ResetPerTupleExprContext(writer->estate);
 	deltaetl_batch_add(writer->batch, ((HeapTupleTableSlot *) slot)->tuple->t_len);
+	deltaetl_progress_advance(1);
 }
 
 static void

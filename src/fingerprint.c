@@ -37,6 +37,7 @@
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "positions.h"
+#include "progress.h"
 #include "query.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -54,6 +55,7 @@ struct FingerprintRun
 	PositionLists *positions;
 	LoneRows   *lone;
 	Delta	   *delta;
+	double		expected_rows[SET_SIDES];
 };
 
 /* ---------- when ---------- */
@@ -147,9 +149,12 @@ estimate_rows(Oid relid)
 	return rows;
 }
 
-/* A guess that is good enough to choose a number of partitions by. */
-static double
-expected_rows(const MappingSide *side)
+/*
+ * A guess that is good enough to choose a number of partitions by; 0 for what
+ * is not a table, or has no rows.
+ */
+double
+deltaetl_estimate_rows(const MappingSide *side)
 {
 	double		rows = 0;
 	ListCell   *cell;
@@ -240,12 +245,14 @@ begin_run(Delta *delta)
 		deltaetl_is_free(deltaetl_obstacle_to_key_fingerprints(mapping));
 	run->load = target_is_empty(mapping);
 	run->choice = deltaetl_choose_content(mapping, run->load);
+	run->expected_rows[SET_SOURCE] = deltaetl_estimate_rows(&mapping->source);
+	run->expected_rows[SET_TARGET] = run->load ? 0 : deltaetl_estimate_rows(&mapping->target);
 
 	options.tables = list_concat_copy(mapping->source.tree, mapping->target.tree);
 	options.nkeys = run->canonical_keys ? mapping->nkeys : 0;
 	options.stored = run->choice.stored;
-	options.expected_rows = Max(expected_rows(&mapping->source),
-								expected_rows(&mapping->target));
+	options.expected_rows = Max(run->expected_rows[SET_SOURCE],
+								run->expected_rows[SET_TARGET]);
 	options.memory_limit = get_hash_memory_limit();
 	run->collection = deltaetl_collection_create(&options);
 	return run;
@@ -259,6 +266,18 @@ mapping_side(const Mapping *mapping, SetSide side)
 	return side == SET_SOURCE ? &mapping->source : &mapping->target;
 }
 
+/* How many rows are in scope nobody knows, but of a side that has been read. */
+static void
+expect_rows(const FingerprintRun *run, SetSide side)
+{
+	const Delta *delta = run->delta;
+	double		source_rows = side == SET_SOURCE ?
+	run->expected_rows[SET_SOURCE] : (double) delta->source_rows;
+
+	deltaetl_progress_expect(delta->mapping->scope ? 0 :
+							 source_rows + run->expected_rows[SET_TARGET], true);
+}
+
 static uint64
 read_side(const FingerprintRun *run, SetSide side, RowContent content)
 {
@@ -267,6 +286,7 @@ read_side(const FingerprintRun *run, SetSide side, RowContent content)
 
 	query = deltaetl_fingerprints_query(mapping, mapping_side(mapping, side),
 										run->canonical_keys, content);
+	expect_rows(run, side);
 	deltaetl_spi_collect(query, mapping,
 						 deltaetl_collection_open(run->collection, side));
 	deltaetl_collection_close(run->collection);
@@ -435,6 +455,7 @@ deltaetl_fingerprint_detect(Delta *delta)
 	else
 	{
 		delta->target_rows = read_side(run, SET_TARGET, run->choice.content);
+		deltaetl_progress_expect((double) delta->source_rows + delta->target_rows, true);
 		take_all_differences(run, set);
 	}
 	for (SetSide side = SET_SOURCE; side <= SET_TARGET; side++)

@@ -20,6 +20,7 @@
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 #include "parser/parser.h"
+#include "progress.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -97,6 +98,35 @@ analyze(const char *text, const Mapping *mapping, QueryEnvironment *environment)
 	return linitial_node(Query, queries);
 }
 
+/* What ExecProcNode() does for this node, and a look at the progress. */
+static TupleTableSlot *
+next_row(PlanState *node)
+{
+	TupleTableSlot *slot;
+
+	if (node->instrument != NULL)
+		InstrStartNode(node->instrument);
+	slot = node->ExecProcNodeReal(node);
+	if (node->instrument != NULL)
+		InstrStopNode(node->instrument, TupIsNull(slot) ? 0.0 : 1.0);
+	if (!TupIsNull(slot))
+		deltaetl_progress_advance(1);
+	return slot;
+}
+
+/*
+ * See the rows pass by that a statement is about to write.  It is one call of
+ * the executor that writes them all, so that nothing could be seen from outside.
+ */
+static void
+watch_rows(QueryDesc *desc)
+{
+	PlanState  *rows = outerPlanState(desc->planstate);
+
+	if (IsA(desc->planstate, ModifyTableState))
+		rows->ExecProcNode = next_row;
+}
+
 /* Returns the number of rows that were changed. */
 static uint64
 execute(PlannedStmt *plan, const char *text, QueryEnvironment *environment,
@@ -110,6 +140,7 @@ execute(PlannedStmt *plan, const char *text, QueryEnvironment *environment,
 	desc = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
 						   (DestReceiver *) receiver, NULL, environment, 0);
 	ExecutorStart(desc, EXEC_FLAG_SKIP_TRIGGERS);
+	watch_rows(desc);
 	run_executor(desc);
 	changed = desc->estate->es_processed;
 	ExecutorFinish(desc);
