@@ -14,6 +14,7 @@
 #include "deltaetl.h"
 
 #include "funcapi.h"
+#include "progress.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -198,15 +199,19 @@ deltaetl_diff(PG_FUNCTION_ARGS)
 	request.privileges = ACL_SELECT;
 
 	InitMaterializedSRF(fcinfo, 0);
+	deltaetl_progress_begin(request.source, request.target);
 	deltaetl_check_request(&request, schema);
+	deltaetl_progress_phase(RUN_LOCK, 0);
 	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
 	deltaetl_notice_untracked(mapping);
 	nestlevel = deltaetl_spi_begin();
+	deltaetl_progress_phase(RUN_DETECT, 0);
 	delta = deltaetl_delta_create(mapping, true);
 	deltaetl_census(delta, false);
 	deltaetl_detect(delta);
 	show_delta(delta, rsinfo);
 	deltaetl_delta_free(delta);
 	deltaetl_spi_end(nestlevel);
+	deltaetl_progress_end();
 	PG_RETURN_NULL();
 }

@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "logged_run.h"
 #include "miscadmin.h"
+#include "progress.h"
 #include "reversal.h"
 #include "tcop/utility.h"
 #include "utils/numeric.h"
@@ -214,6 +215,7 @@ reverse_and_apply(Run *run, const Mapping *mapping, LoggedRun *logged, bool skip
 	Delta	   *delta;
 
 	deltaetl_run_enter(run, RUN_DETECT);
+	deltaetl_progress_phase(RUN_DETECT, 0);
 	delta = deltaetl_reverse_run(mapping, logged, &conflicts);
 	deltaetl_run_note_reading(run, logged->written);
 	if (conflicts.count > 0 && !skip)
@@ -234,16 +236,20 @@ revert_run(Run *run, LoggedRun *logged, bool skip)
 	char	   *schema = deltaetl_quote_schema(run->extension);
 	Mapping    *mapping;
 
+	deltaetl_progress_begin(request->source, request->target);
 	deltaetl_check_request(request, schema);
 	deltaetl_run_enter(run, RUN_LOCK);
+	deltaetl_progress_phase(RUN_LOCK, 0);
 	mapping = deltaetl_lock_and_resolve(request, schema, ShareRowExclusiveLock);
 	(void) deltaetl_mark_running(request->target);
 	deltaetl_check_snapshot(mapping);
 	check_tree(mapping, logged);
 	deltaetl_run_number(run);
+	deltaetl_progress_set_run(run->run_id);
 	run->key_columns = logged->key_columns;
 	reverse_and_apply(run, mapping, logged, skip);
 	deltaetl_run_end(run, RUN_SUCCEEDED);
+	deltaetl_progress_end();
 }
 
 static Datum

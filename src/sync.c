@@ -14,6 +14,7 @@
 #include "changelog.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "progress.h"
 #include "tcop/utility.h"
 #include "utils/timestamp.h"
 
@@ -63,6 +64,7 @@ detect_and_apply(Run *run, const Mapping *mapping)
 	Delta	   *delta;
 
 	deltaetl_run_enter(run, RUN_DETECT);
+	deltaetl_progress_phase(RUN_DETECT, 0);
 	delta = detect_and_guard(run, mapping);
 	deltaetl_run_enter(run, RUN_APPLY);
 	run->applied = run->options->dry_run ? planned_counts(delta) : apply(run, delta);
@@ -129,12 +131,15 @@ deltaetl_run_sync(Run *run)
 	RunStatus	status = options->dry_run ? RUN_DRY : RUN_SUCCEEDED;
 	Mapping    *mapping;
 
+	deltaetl_progress_begin(options->request.source, options->request.target);
 	deltaetl_check_request(&options->request, schema);
 	if (may_run(options))
 	{
 		deltaetl_run_enter(run, RUN_LOCK);
+		deltaetl_progress_phase(RUN_LOCK, 0);
 		mapping = lock_and_resolve(options, schema);
 		deltaetl_run_number(run);
+		deltaetl_progress_set_run(run->run_id);
 		run->key_columns = key_names(mapping);
 		deltaetl_notice_untracked(mapping);
 		detect_and_apply(run, mapping);
@@ -142,6 +147,7 @@ deltaetl_run_sync(Run *run)
 	else
 		status = RUN_SKIPPED;
 	deltaetl_run_end(run, status);
+	deltaetl_progress_end();
 	return status;
 }
 
