@@ -93,7 +93,8 @@ REGRESS = extension encode sync guards key key_equality key_types columns coerci
 	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
 	run_log run_stats run_log_rights change_log change_log_kinds change_log_ways change_log_rights \
-	revert revert_conflicts revert_types revert_keys revert_rights
+	revert revert_conflicts revert_types revert_keys revert_rights \
+	progress
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs writers timeout ddl reverts
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
