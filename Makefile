@@ -46,6 +46,11 @@ OBJS = \
 	src/image_json.o \
 	src/image_scalar.o \
 	src/image_value.o \
+	src/job.o \
+	src/job_cron.o \
+	src/job_entry.o \
+	src/job_options.o \
+	src/job_run.o \
 	src/join.o \
 	src/layout.o \
 	src/lone_rows.o \
@@ -94,9 +99,10 @@ REGRESS = extension encode sync guards key key_equality key_types columns coerci
 	explain explain_detection explain_apply \
 	run_log run_stats run_log_rights change_log change_log_kinds change_log_ways change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
-	progress
+	progress \
+	jobs job_options
 REGRESS_OPTS = --encoding=UTF8 --no-locale
-ISOLATION = two_syncs writers timeout ddl reverts
+ISOLATION = two_syncs writers timeout ddl reverts if_running retries
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 	--load-extension=pgcrypto --load-extension=deltaetl
 EXTRA_CLEAN = .built-for tmp_check

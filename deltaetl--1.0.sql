@@ -420,6 +420,109 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION deltaetl_revert(bigint, text) IS
 'take back what a run has changed, where it has not been changed since';
 
+-- ---------- job_entry.c ----------
+
+-- Names, not OIDs, as in the run log, and as closed.
+CREATE TABLE deltaetl_job_entry (
+	name text PRIMARY KEY,
+	source_schema name NOT NULL,
+	source_name name NOT NULL,
+	target_schema name NOT NULL,
+	target_name name NOT NULL,
+	schedule text,
+	owner name NOT NULL,
+	options jsonb NOT NULL
+);
+COMMENT ON TABLE deltaetl_job_entry IS 'the jobs; see deltaetl_job';
+SELECT pg_catalog.pg_extension_config_dump('deltaetl_job_entry', '');
+
+CREATE INDEX deltaetl_run_entry_job ON deltaetl_run_entry (job, run_id) WHERE job IS NOT NULL;
+
+-- A job is seen by its owner, by who may read its target, and by superusers,
+-- whatever has been dropped or renamed since it was made.
+CREATE VIEW deltaetl_job WITH (security_barrier) AS
+SELECT j.name,
+	pg_catalog.format('%I.%I', j.source_schema, j.source_name) AS source,
+	pg_catalog.format('%I.%I', j.target_schema, j.target_name) AS target,
+	j.schedule,
+	j.owner,
+	last.status AS last_status,
+	pg_catalog.date_trunc('second', last.started_at)::timestamptz(0) AS last_started,
+	last.run_id AS last_run,
+	j.options
+FROM deltaetl_job_entry AS j
+LEFT JOIN LATERAL (
+	SELECT r.status, r.started_at, r.run_id FROM deltaetl_run_entry AS r
+	WHERE r.job = j.name AND r.role = j.owner
+	ORDER BY r.run_id DESC LIMIT 1) AS last ON true
+WHERE EXISTS (
+		SELECT FROM pg_catalog.pg_roles AS o
+		WHERE o.rolname = j.owner AND pg_catalog.pg_has_role(o.oid, 'USAGE'))
+	OR EXISTS (
+		SELECT FROM pg_catalog.pg_namespace AS n
+		JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
+		WHERE n.nspname = j.target_schema AND c.relname = j.target_name
+			AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT'))
+	OR EXISTS (
+		SELECT FROM pg_catalog.pg_roles AS u
+		WHERE u.rolname = CURRENT_USER AND u.rolsuper);
+COMMENT ON VIEW deltaetl_job IS 'the jobs, and what the last run of each has come to';
+COMMENT ON COLUMN deltaetl_job.name IS 'name of the job';
+COMMENT ON COLUMN deltaetl_job.source IS 'relation that is right';
+COMMENT ON COLUMN deltaetl_job.target IS 'table that is brought to it';
+COMMENT ON COLUMN deltaetl_job.schedule IS 'when pg_cron runs it; null if it does not';
+COMMENT ON COLUMN deltaetl_job.owner IS 'role that made it, and that it runs as';
+COMMENT ON COLUMN deltaetl_job.last_status IS 'status of its last run';
+COMMENT ON COLUMN deltaetl_job.last_started IS 'when its last run began';
+COMMENT ON COLUMN deltaetl_job.last_run IS 'number of its last run in the run log';
+COMMENT ON COLUMN deltaetl_job.options IS 'arguments of deltaetl_sync(), retries and lock_timeout';
+GRANT SELECT ON deltaetl_job TO PUBLIC;
+
+-- ---------- job.c ----------
+
+CREATE FUNCTION deltaetl_create_job(
+	name text,
+	source regclass,
+	target regclass,
+	options jsonb DEFAULT '{}',
+	schedule text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_create_job(text, regclass, regclass, jsonb, text) IS
+'make a job, a sync with a name, that pg_cron runs if it has a schedule';
+
+CREATE FUNCTION deltaetl_alter_job(
+	name text,
+	source regclass DEFAULT NULL,
+	target regclass DEFAULT NULL,
+	options jsonb DEFAULT NULL,
+	schedule text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_alter_job(text, regclass, regclass, jsonb, text) IS
+'change what is not null of a job; an empty schedule takes it away';
+
+CREATE FUNCTION deltaetl_drop_job(name text)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_drop_job(text) IS
+'drop a job and its schedule';
+
+-- ---------- job_run.c ----------
+
+CREATE PROCEDURE deltaetl_run_job(name text, force boolean DEFAULT false)
+AS 'MODULE_PATHNAME'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE deltaetl_run_job(text, boolean) IS
+'run a job, whatever its guards say with force; a failed run is logged and raises its error';
+
 -- ---------- track.c ----------
 
 CREATE FUNCTION deltaetl_track(

@@ -14,20 +14,20 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-static void
-report_null_argument(const char *argname)
+void
+deltaetl_require_argument(FunctionCallInfo fcinfo, int argno, const char *argname)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("%s must not be null", argname)));
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", argname)));
 }
 
 Oid
 deltaetl_relation_argument(FunctionCallInfo fcinfo, int argno,
 						   const char *argname)
 {
-	if (PG_ARGISNULL(argno))
-		report_null_argument(argname);
+	deltaetl_require_argument(fcinfo, argno, argname);
 	return PG_GETARG_OID(argno);
 }
 
@@ -35,8 +35,7 @@ bool
 deltaetl_bool_argument(FunctionCallInfo fcinfo, int argno,
 					   const char *argname)
 {
-	if (PG_ARGISNULL(argno))
-		report_null_argument(argname);
+	deltaetl_require_argument(fcinfo, argno, argname);
 	return PG_GETARG_BOOL(argno);
 }
 

@@ -5,6 +5,9 @@
  *
  * Dependencies point one way:
  *
+ *		job_run -> job_entry, job_options, sync
+ *		job -> job_entry, job_options, job_cron, lock
+ *		job_cron -> job_entry -> owner, names
  *		sync -> options, runlog, lock, snapshot, diff, guard, apply
  *		revert -> reversal, runlog, lock, snapshot, apply
  *		reversal -> logged_run, image, compare
@@ -457,6 +460,8 @@ extern bool deltaetl_progress_notices;
 extern PGDLLEXPORT void _PG_init(void);
 
 /* arguments.c */
+extern void deltaetl_require_argument(FunctionCallInfo fcinfo, int argno,
+									  const char *argname);
 extern List *deltaetl_name_list(FunctionCallInfo fcinfo, int argno,
 								const char *argname);
 extern List *deltaetl_key_list(FunctionCallInfo fcinfo, int argno);
@@ -484,6 +489,17 @@ extern void deltaetl_resolve_key(Mapping *mapping, Relation target,
 extern void deltaetl_prove_source_keys(Mapping *mapping, Relation source);
 
 /* names.c */
+
+/* A name that does not exist, and the nearest to it of those that do. */
+typedef struct NearName
+{
+	const char *wanted;
+	char		nearest[NAMEDATALEN];	/* empty: none is near */
+	int			limit;			/* how far the next may be */
+} NearName;
+
+extern void deltaetl_near_begin(NearName *near, const char *wanted);
+extern void deltaetl_near_offer(NearName *near, const char *candidate);
 extern AttrNumber deltaetl_column_number(Relation rel, const char *name);
 extern void deltaetl_unknown_column(Relation rel, const char *name);
 
@@ -608,6 +624,9 @@ typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);
 
 extern int	deltaetl_spi_begin(void);
 extern void deltaetl_spi_end(int nestlevel);
+extern void deltaetl_spi_begin_procedure(void);
+extern void deltaetl_spi_end_procedure(void);
+extern void deltaetl_spi_commit(void);
 extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * names.c
- *	  Column names: look-up, and the nearest name when one does not exist.
+ *	  Column names: look-up; and the nearest name when one does not exist.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -27,48 +27,57 @@ deltaetl_column_number(Relation rel, const char *name)
 	return InvalidAttrNumber;
 }
 
+/* Begin to look for the name that is nearest to a given one. */
+void
+deltaetl_near_begin(NearName *near, const char *wanted)
+{
+	near->wanted = wanted;
+	near->nearest[0] = '\0';
+	near->limit = strlen(wanted) / 2;
+}
+
 /*
- * The column whose name is nearest to the given one, or NULL if none is near:
- * by edit distance, and as PostgreSQL does it at most half of the letters may
- * differ.
+ * Take a name if it is nearer than those before: by edit distance, and as
+ * PostgreSQL does it at most half of the letters may differ.
  */
-static const char *
-nearest_column(Relation rel, const char *name)
+void
+deltaetl_near_offer(NearName *near, const char *candidate)
+{
+	int			distance;
+
+	if (near->limit < 0)
+		return;
+	distance = varstr_levenshtein_less_equal(near->wanted, strlen(near->wanted),
+											 candidate, strlen(candidate),
+											 1, 1, 1, near->limit, true);
+	if (distance <= near->limit)
+	{
+		strlcpy(near->nearest, candidate, NAMEDATALEN);
+		near->limit = distance - 1;
+	}
+}
+
+static void
+offer_columns(NearName *near, Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
-	const char *nearest = NULL;
-	int			length = strlen(name);
-	int			limit = length / 2;
 
 	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		const char *candidate = NameStr(att->attname);
-		int			distance;
-
-		if (att->attisdropped || limit < 0)
-			continue;
-		distance = varstr_levenshtein_less_equal(name, length,
-												 candidate, strlen(candidate),
-												 1, 1, 1, limit, true);
-		if (distance <= limit)
-		{
-			nearest = candidate;
-			limit = distance - 1;
-		}
-	}
-	return nearest;
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			deltaetl_near_offer(near, NameStr(TupleDescAttr(desc, i)->attname));
 }
 
 /* Report that a relation has no such column. */
 void
 deltaetl_unknown_column(Relation rel, const char *name)
 {
-	const char *nearest = nearest_column(rel, name);
+	NearName	near;
 
+	deltaetl_near_begin(&near, name);
+	offer_columns(&near, rel);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" of relation \"%s\" does not exist",
 					name, RelationGetRelationName(rel)),
-			 nearest ? errhint("Perhaps you meant the column \"%s\".", nearest) : 0));
+			 near.nearest[0] ? errhint("Perhaps you meant the column \"%s\".", near.nearest) : 0));
 }

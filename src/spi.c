@@ -49,6 +49,30 @@ deltaetl_spi_end(int nestlevel)
 	SPI_finish();
 }
 
+/*
+ * Begin a procedure that ends transactions, which is not called in a block of
+ * one.  The current memory context becomes one that lives until
+ * deltaetl_spi_end_procedure(), transactions come and go.
+ */
+void
+deltaetl_spi_begin_procedure(void)
+{
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+}
+
+void
+deltaetl_spi_end_procedure(void)
+{
+	SPI_finish();
+}
+
+/* Commit the transaction and begin another, also if the commit fails. */
+void
+deltaetl_spi_commit(void)
+{
+	SPI_commit();
+}
+
 static SPIPlanPtr
 prepare(const char *query, const Mapping *mapping, ParserSetupHook setup,
 		int cursor_options)
