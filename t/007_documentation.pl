@@ -10,8 +10,9 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
-use DeltaetlDocument qw(parse_document examine_output layout_faults);
+use DeltaetlDocument qw(parse_document examine_output layout_faults links anchors);
 use Encode qw(decode_utf8);
+use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -165,10 +166,30 @@ sub check_item
 	}
 }
 
+# The links that lead nowhere.  Of what is not a document, a copy to test may not
+# have all.
+sub broken_links
+{
+	my ($path, $text) = @_;
+	my @broken;
+
+	foreach my $link (links($text))
+	{
+		my ($file, $anchor) = $link =~ /^([^#]*)#?(.*)$/;
+		my $target = $file eq '' ? $path : dirname($path) . "/$file";
+
+		next if $file !~ /^$|\.(?:md|json)$/ || $file =~ m{^(?:\.\./)?(?:bench/|CHANGELOG)};
+		push @broken, $link
+		  if !-e $target || $anchor ne '' && !grep { $_ eq $anchor } anchors(decode_utf8(slurp_file($target)));
+	}
+	return @broken;
+}
+
 foreach my $path ("$root/README.md", glob "$root/doc/*.md")
 {
 	my ($name) = $path =~ m{([^/]+)$};
-	my ($items, $problems) = parse_document(decode_utf8(slurp_file($path)));
+	my $text = decode_utf8(slurp_file($path));
+	my ($items, $problems) = parse_document($text);
 	my @run = grep { defined $_->{sql} } @$items;
 	my @examples = grep { $_->{kind} eq 'example' } @run;
 	my $started = time();
@@ -177,6 +198,7 @@ foreach my $path ("$root/README.md", glob "$root/doc/*.md")
 	my @outputs = run_document($name, @run);
 
 	is_deeply($problems, [], "$name: is marked as it should be");
+	is_deeply([ broken_links($path, $text) ], [], "$name: links lead somewhere");
 	foreach my $i (0 .. $#run)
 	{
 		check_item("$name, line $run[$i]{line}", $run[$i], $outputs[$i], $started);

@@ -8,7 +8,7 @@ DeltaetlDocument - the examples in a Markdown document
 
 =head1 SYNOPSIS
 
-  use DeltaetlDocument qw(parse_document examine_output layout_faults);
+  use DeltaetlDocument qw(parse_document examine_output layout_faults links anchors);
 
   my ($items, $problems) = parse_document($markdown);
   my ($wanted, $got) = examine_output($shown, $output, $started);
@@ -74,7 +74,7 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use Time::Local qw(timegm);
 
-our @EXPORT_OK = qw(parse_document examine_output layout_faults);
+our @EXPORT_OK = qw(parse_document examine_output layout_faults links anchors);
 
 # languages of blocks that are for something else than psql
 our %OTHER = map { $_ => 1 } qw(sh ini yaml json);
@@ -207,6 +207,21 @@ sub add_line
 	@$state{qw(above unrun)} = (undef, 0);
 	return $orphan ? "line $orphan: nothing to be not run" : ();
 }
+
+# Where the links of a document go that stay within the documentation.
+sub links
+{
+	my ($text) = @_;
+	return grep { !/^\w+:/ } $text =~ /\]\(([^()\s]+)\)/g;
+}
+
+# The names that links to its headings have.
+sub anchors
+{
+	my ($text) = @_;
+	return map { lc s/[^\w\s-]//gr =~ s/\s/-/gr } $text =~ /^#+ +(.*?)\s*$/mg;
+}
+
 
 
 # ---------- what psql shows ----------
