@@ -297,6 +297,7 @@ typedef struct SyncOptions
 	bool		dry_run;
 	LogLevel	log_changes;
 	IfRunning	if_running;
+	const char *job;			/* NULL: it is not the run of one */
 	bool		force;			/* whatever the guards say */
 	Jsonb	   *given;			/* those that the caller has set */
 } SyncOptions;
@@ -412,7 +413,6 @@ typedef struct Run
 	int64		run_id;			/* 0: not numbered yet */
 	const SyncOptions *options;
 	Oid			extension;		/* its schema */
-	const char *job;			/* NULL: none */
 	RelationName source;
 	RelationName target;
 	List	   *key_columns;	/* of char * */

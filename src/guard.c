@@ -14,6 +14,21 @@
 
 #include <math.h>
 
+#include "utils/builtins.h"
+
+#define SEE_DIFFERENCE "See what they are with deltaetl_diff(). "
+
+/* How to go on all the same: with an argument, or for a job this once. */
+static int
+hint_way_out(const SyncOptions *options, const char *before, const char *argument)
+{
+	if (options->job != NULL)
+		return errhint("%sIf that is what you want, this once, CALL %s.deltaetl_run_job(%s, force => true).",
+					   before, deltaetl_quote_schema(options->request.extension),
+					   quote_literal_cstr(options->job));
+	return errhint("%sIf that is what you want, say %s.", before, argument);
+}
+
 /* The source may have no rows in scope only if nothing is deleted for it. */
 void
 deltaetl_guard_source(const SyncOptions *options, const Delta *delta)
@@ -31,7 +46,7 @@ deltaetl_guard_source(const SyncOptions *options, const Delta *delta)
 					   mapping->target.name) :
 			 errdetail("Every row of \"%s\" would be deleted.",
 					   mapping->target.name),
-			 errhint("If that is what you want, say allow_empty_source => true.")));
+			 hint_way_out(options, "", "allow_empty_source => true")));
 }
 
 /* Whether so many rows are within so many percent of all. */
@@ -53,8 +68,8 @@ sufficient_percentage(uint64 rows, uint64 all)
 }
 
 static void
-guard_share(const Delta *delta, DeltaAction action, double limit,
-			const char *argument, const char *done)
+guard_share(const SyncOptions *options, const Delta *delta, DeltaAction action,
+			double limit, const char *argument, const char *done)
 {
 	uint64		rows = delta->count[action];
 	uint64		all = delta->target_rows;
@@ -67,8 +82,8 @@ guard_share(const Delta *delta, DeltaAction action, double limit,
 					delta->mapping->target.name, done),
 			 errdetail(UINT64_FORMAT " of " UINT64_FORMAT " rows would be %s, that is %.4g %%, and %s allows %g %%.",
 					   rows, all, done, 100.0 * rows / all, argument, limit),
-			 errhint("See what they are with deltaetl_diff(). If that is what you want, say %s => %.15g.",
-					 argument, sufficient_percentage(rows, all))));
+			 hint_way_out(options, SEE_DIFFERENCE,
+						  psprintf("%s => %.15g", argument, sufficient_percentage(rows, all)))));
 }
 
 static void
@@ -85,8 +100,8 @@ guard_deleted_rows(const SyncOptions *options, const Delta *delta)
 			 errdetail_plural(UINT64_FORMAT " row would be deleted, and max_delete_rows allows " INT64_FORMAT ".",
 							  UINT64_FORMAT " rows would be deleted, and max_delete_rows allows " INT64_FORMAT ".",
 							  (unsigned long) rows, rows, options->max_delete_rows),
-			 errhint("See what they are with deltaetl_diff(). If that is what you want, say max_delete_rows => " UINT64_FORMAT ".",
-					 rows)));
+			 hint_way_out(options, SEE_DIFFERENCE,
+						  psprintf("max_delete_rows => " UINT64_FORMAT, rows))));
 }
 
 static void
@@ -120,10 +135,10 @@ deltaetl_guard_delta(const SyncOptions *options, const Delta *delta)
 {
 	if (!options->force)
 	{
-		guard_share(delta, DELTA_DELETE, options->max_delete_pct,
+		guard_share(options, delta, DELTA_DELETE, options->max_delete_pct,
 					"max_delete_pct", "deleted");
 		guard_deleted_rows(options, delta);
-		guard_share(delta, DELTA_UPDATE, options->max_update_pct,
+		guard_share(options, delta, DELTA_UPDATE, options->max_update_pct,
 					"max_update_pct", "updated");
 	}
 	guard_identity(delta);

@@ -93,9 +93,9 @@ begin_run(JobAttempt *attempt)
 	MemoryContextSwitchTo(attempt->memory);
 	memset(&attempt->options, 0, sizeof(JobOptions));
 	attempt->options.sync.request.extension = attempt->extension;
+	attempt->options.sync.job = attempt->job->name;
 	attempt->options.sync.given = describe_options(attempt);
 	deltaetl_run_begin(&attempt->run, &attempt->options.sync);
-	attempt->run.job = attempt->job->name;
 	attempt->run.source = attempt->job->source;
 	attempt->run.target = attempt->job->target;
 }
@@ -115,6 +115,7 @@ resolve_job(JobAttempt *attempt)
 										 attempt->extension);
 	options.sync.given = given;
 	options.sync.force = attempt->force;
+	options.sync.job = job->name;
 	attempt->options = options;
 }
 

@@ -164,7 +164,7 @@ entry_params(const Run *run, RunStatus status)
 
 	params->numParams = 0;
 	add_param(params, INT8OID, Int64GetDatum(run->run_id), false);
-	add_text(params, run->job);
+	add_text(params, run->options->job);
 	add_text(params, run->source.schema);
 	add_text(params, run->source.name);
 	add_text(params, run->target.schema);
@@ -232,7 +232,7 @@ notify(const Run *run, RunStatus status)
 	StringInfo	buf = makeStringInfo();
 
 	appendStringInfo(buf, "{\"run_id\": " INT64_FORMAT, run->run_id);
-	append_member(buf, "job", run->job);
+	append_member(buf, "job", run->options->job);
 	append_member(buf, "source", qualified_name(run->source));
 	append_member(buf, "target", qualified_name(run->target));
 	append_member(buf, "status", status_names[status]);
