@@ -63,19 +63,19 @@ typedef struct Option
 
 /* By position. */
 static const Option options[ARGUMENTS] = {
-	[ARG_KEY_COLUMNS] = {"key_columns", OPTION_NAMES},
-	[ARG_COLUMNS] = {"columns", OPTION_NAMES},
-	[ARG_EXCLUDE_COLUMNS] = {"exclude_columns", OPTION_NAMES},
+	[ARG_KEY_COLUMNS] = {"key_columns", OPTION_NAMES, NULL},
+	[ARG_COLUMNS] = {"columns", OPTION_NAMES, NULL},
+	[ARG_EXCLUDE_COLUMNS] = {"exclude_columns", OPTION_NAMES, NULL},
 	[ARG_DELETES] = {"deletes", OPTION_TEXT, "ignore"},
-	[ARG_SCOPE] = {"scope", OPTION_TEXT},
-	[ARG_ALLOW_EMPTY_SOURCE] = {"allow_empty_source", OPTION_BOOLEAN},
-	[ARG_MAX_DELETE_PCT] = {"max_delete_pct", OPTION_NUMBER},
-	[ARG_DRY_RUN] = {"dry_run", OPTION_BOOLEAN},
-	[ARG_SOURCE_HASH_COLUMN] = {"source_hash_column", OPTION_NAME},
+	[ARG_SCOPE] = {"scope", OPTION_TEXT, NULL},
+	[ARG_ALLOW_EMPTY_SOURCE] = {"allow_empty_source", OPTION_BOOLEAN, NULL},
+	[ARG_MAX_DELETE_PCT] = {"max_delete_pct", OPTION_NUMBER, NULL},
+	[ARG_DRY_RUN] = {"dry_run", OPTION_BOOLEAN, NULL},
+	[ARG_SOURCE_HASH_COLUMN] = {"source_hash_column", OPTION_NAME, NULL},
 	[ARG_LOG_CHANGES] = {"log_changes", OPTION_TEXT, "none"},
 	[ARG_IF_RUNNING] = {"if_running", OPTION_TEXT, "wait"},
-	[ARG_MAX_DELETE_ROWS] = {"max_delete_rows", OPTION_INTEGER},
-	[ARG_MAX_UPDATE_PCT] = {"max_update_pct", OPTION_NUMBER}
+	[ARG_MAX_DELETE_ROWS] = {"max_delete_rows", OPTION_INTEGER, NULL},
+	[ARG_MAX_UPDATE_PCT] = {"max_update_pct", OPTION_NUMBER, NULL}
 };
 
 /* ---------- checking values ---------- */
