@@ -59,25 +59,36 @@ SELECT action, key, changed_columns, old_row, new_row
 \echo
 
 \set ECHO queries
-SELECT * FROM deltaetl_sync('staging', 'products');
+SELECT * FROM deltaetl_sync('staging', 'products', log_changes => 'rows');
 SELECT * FROM products ORDER BY id;
 \set ECHO none
+SELECT max(run_id) AS second FROM deltaetl_run_log \gset
 
-\echo 'Third run.  Nothing changed since, so nothing is written.  The position in the'
-\echo 'write-ahead log before and after, and what the statistics say was ever written:'
+\echo 'Third run.  Nothing changed since, so nothing is written to the table: what the'
+\echo 'statistics say was ever written, and what the run log says of the three runs:'
 \echo
 
-SELECT pg_current_wal_insert_lsn() AS before \gset
 \set ECHO queries
 SELECT * FROM deltaetl_sync('staging', 'products');
 \set ECHO none
-SELECT pg_current_wal_insert_lsn() AS after \gset
 DO 'BEGIN PERFORM pg_stat_force_next_flush(); END';
 
-SELECT pg_wal_lsn_diff(:'after', :'before') AS "bytes of WAL in this run",
-	   n_tup_ins AS "rows inserted, ever",
+SELECT n_tup_ins AS "rows inserted, ever",
 	   n_tup_upd AS "updated, ever",
 	   n_tup_del AS "deleted, ever"
   FROM pg_stat_user_tables WHERE relname = 'products';
+
+\set ECHO queries
+SELECT run_id, target, status, inserted, updated, deleted, unchanged FROM deltaetl_run_log ORDER BY run_id;
+\set ECHO none
+
+\echo 'The second run was a mistake?  It has logged the rows that it changed:'
+\echo
+
+\set ECHO queries
+SELECT action, key, changed_columns FROM deltaetl_changes('products');
+SELECT run_id, inserted, updated, deleted, skipped FROM deltaetl_revert(:second);
+SELECT * FROM products ORDER BY id;
+\set ECHO none
 
 DROP TABLE products, staging;
