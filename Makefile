@@ -97,7 +97,7 @@ REGRESS = extension encode sync guards key key_equality key_types columns coerci
 	scope apply reread security parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
-	run_log run_stats run_log_rights change_log change_log_kinds change_log_ways change_log_rights \
+	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \
 	jobs job_options

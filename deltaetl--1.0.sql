@@ -204,8 +204,9 @@ COMMENT ON TABLE deltaetl_total_entry IS 'totals of runs that have been pruned; 
 SELECT pg_catalog.pg_extension_config_dump('deltaetl_total_entry', '');
 
 -- A run is seen by who may read its target; if that is gone, by the role that
--- ran it.  What a message quotes may be a row, so it takes the right to all of
--- the table.
+-- ran it.  What a message or a scope quotes may be of a row, so it takes the
+-- right to all of the table, and the table has to belong to whom it belonged,
+-- or else whoever makes a new one of that name could read it.
 CREATE VIEW deltaetl_run_log WITH (security_barrier) AS
 SELECT r.run_id, r.job,
 	pg_catalog.quote_ident(r.source_schema) || '.' || pg_catalog.quote_ident(r.source_name) AS source,
@@ -213,20 +214,25 @@ SELECT r.run_id, r.job,
 	r.status, r.inserted, r.updated, r.deleted, r.unchanged,
 	r.started_at, r.finished_at, r.finished_at - r.started_at AS elapsed,
 	r.resolve_time, r.lock_time, r.detect_time, r.apply_time,
-	r.rows_read, r.bytes_read, r.options, r.xid, r.role, r.sqlstate,
+	r.rows_read, r.bytes_read,
+	CASE WHEN v.all_rows THEN r.options ELSE r.options - 'scope' END AS options,
+	r.xid, r.role, r.sqlstate,
 	CASE WHEN v.all_rows THEN r.message END AS message,
 	CASE WHEN v.all_rows THEN r.detail END AS detail
 FROM deltaetl_run_entry AS r
 	LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.target_schema
 	LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.target_name
+		AND c.relkind IN ('r', 'p')
 	LEFT JOIN pg_catalog.pg_roles AS o ON o.rolname = r.role
 	CROSS JOIN (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS u
 	CROSS JOIN LATERAL (SELECT
 		u.rolsuper OR CASE WHEN c.oid IS NULL THEN pg_catalog.pg_has_role(o.oid, 'USAGE')
-			ELSE pg_catalog.has_any_column_privilege(c.oid, 'SELECT') END AS run,
+			ELSE pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND
+				pg_catalog.has_any_column_privilege(c.oid, 'SELECT') END AS run,
 		u.rolsuper OR pg_catalog.pg_has_role(o.oid, 'USAGE') OR
 			pg_catalog.has_table_privilege(c.oid, 'SELECT') AND
-			NOT pg_catalog.row_security_active(c.oid) AS all_rows) AS v
+			NOT pg_catalog.row_security_active(c.oid) AND
+			pg_catalog.pg_get_userbyid(c.relowner) = r.target_owner AS all_rows) AS v
 WHERE v.run;
 COMMENT ON VIEW deltaetl_run_log IS 'runs on tables that you may read: what they did, when, how long, and why they failed';
 GRANT SELECT ON deltaetl_run_log TO PUBLIC;
@@ -280,7 +286,9 @@ FROM (
 	GROUP BY target_schema, target_name) AS a
 	LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = a.target_schema
 	LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = a.target_name
-WHERE pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
+		AND c.relkind IN ('r', 'p')
+WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND
+		pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
 	OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
 COMMENT ON VIEW deltaetl_stats IS 'totals of all runs on each table that you may read, those pruned included';
 GRANT SELECT ON deltaetl_stats TO PUBLIC;
@@ -379,8 +387,10 @@ FROM deltaetl_change_entry AS e
 	JOIN deltaetl_run_entry AS r ON r.run_id = e.run_id
 	LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.target_schema
 	LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.target_name
+		AND c.relkind IN ('r', 'p')
 	CROSS JOIN (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS u
 WHERE u.rolsuper OR
+	pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND
 	pg_catalog.has_table_privilege(c.oid, 'SELECT') AND
 	NOT pg_catalog.row_security_active(c.oid) AND
 	pg_catalog.pg_get_userbyid(c.relowner) = r.target_owner;
@@ -462,6 +472,8 @@ WHERE EXISTS (
 		SELECT FROM pg_catalog.pg_namespace AS n
 		JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
 		WHERE n.nspname = j.target_schema AND c.relname = j.target_name
+			AND c.relkind IN ('r', 'p')
+			AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 			AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT'))
 	OR EXISTS (
 		SELECT FROM pg_catalog.pg_roles AS u

@@ -115,6 +115,8 @@ SELECT name FROM deltaetl_job;
 SELECT * FROM deltaetl_job_entry;
 INSERT INTO deltaetl_job SELECT * FROM deltaetl_job;
 RESET ROLE; GRANT SELECT (id) ON "The shop"."My sales" TO deltaetl_reader; SET ROLE deltaetl_reader;
+SELECT name FROM deltaetl_job;
+RESET ROLE; GRANT USAGE ON SCHEMA "The shop" TO deltaetl_reader; SET ROLE deltaetl_reader;
 SELECT name, source, target FROM deltaetl_job;
 RESET ROLE;
 

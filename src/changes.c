@@ -21,7 +21,7 @@
 
 /*
  * Changes of the table $1.$2 after the run $3, of those runs at which it
- * belonged to $4, or of all if that is NULL.
+ * belonged to $4: others may have been of another table of that name.
  */
 static char *
 changes_query(Oid extension)
@@ -34,7 +34,7 @@ changes_query(Oid extension)
 					" WHERE r.target_schema OPERATOR(pg_catalog.=) $1"
 					" AND r.target_name OPERATOR(pg_catalog.=) $2"
 					" AND r.run_id OPERATOR(pg_catalog.>) $3"
-					" AND ($4 IS NULL OR r.target_owner OPERATOR(pg_catalog.=) $4)"
+					" AND r.target_owner OPERATOR(pg_catalog.=) $4"
 					" ORDER BY r.run_id, c.position", schema, schema);
 }
 
@@ -64,8 +64,7 @@ changes_params(Relation target, int64 after_run)
 	set_name(&params->params[0], name.schema);
 	set_name(&params->params[1], name.name);
 	set_param(&params->params[2], INT8OID, Int64GetDatum(after_run), false);
-	set_name(&params->params[3], superuser() ? NULL :
-			 GetUserNameFromId(target->rd_rel->relowner, false));
+	set_name(&params->params[3], GetUserNameFromId(target->rd_rel->relowner, false));
 	return params;
 }
 

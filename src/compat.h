@@ -49,6 +49,15 @@
 #define owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
 #endif
 
+/* Whether the caller may look up names in a schema. */
+#if PG_VERSION_NUM >= 160000
+#define may_use_schema(schema) \
+	(object_aclcheck(NamespaceRelationId, schema, GetUserId(), ACL_USAGE) == ACLCHECK_OK)
+#else
+#define may_use_schema(schema) \
+	(pg_namespace_aclcheck(schema, GetUserId(), ACL_USAGE) == ACLCHECK_OK)
+#endif
+
 #include "storage/buffile.h"
 
 /* Read that much from a temporary file, or fail. */

@@ -413,6 +413,7 @@ typedef struct Run
 	int64		run_id;			/* 0: not numbered yet */
 	const SyncOptions *options;
 	Oid			extension;		/* its schema */
+	Oid			role;			/* that it was begun by */
 	RelationName source;
 	RelationName target;
 	List	   *key_columns;	/* of char * */

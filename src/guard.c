@@ -80,7 +80,7 @@ guard_share(const SyncOptions *options, const Delta *delta, DeltaAction action,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("too many rows of \"%s\" would be %s",
 					delta->mapping->target.name, done),
-			 errdetail(UINT64_FORMAT " of " UINT64_FORMAT " rows would be %s, that is %.4g %%, and %s allows %g %%.",
+			 errdetail(UINT64_FORMAT " of " UINT64_FORMAT " rows would be %s, that is %.4g %%, and %s allows %.15g %%.",
 					   rows, all, done, 100.0 * rows / all, argument, limit),
 			 hint_way_out(options, SEE_DIFFERENCE,
 						  psprintf("%s => %.15g", argument, sufficient_percentage(rows, all)))));

@@ -179,7 +179,7 @@ init_array(ValueImager *imager, Oid element_type)
 	deltaetl_value_imager_init(imager->element, element_type, imager->column);
 	imager->needs_settings = imager->element->needs_settings ||
 		!deltaetl_output_is_plain(imager->element->output.fn_addr);
-	imager->reads_settings = imager->needs_settings;
+	imager->reads_settings = true;	/* array_nulls */
 	imager->needs_names = imager->element->needs_names;
 	imager->show = show_array;
 }
@@ -191,14 +191,15 @@ init_composite(ValueImager *imager)
 
 	imager->row = deltaetl_row_shape_create(CreateTupleDescCopyConstr(desc), NULL);
 	ReleaseTupleDesc(desc);
-	imager->needs_settings = false;
+	imager->needs_settings = imager->reads_settings = false;
 	for (int i = 0; i < imager->row->ncolumns; i++)
 	{
 		imager->needs_settings |= imager->row->columns[i].needs_settings ||
 			!deltaetl_output_is_plain(imager->row->columns[i].output.fn_addr);
+		imager->reads_settings |= imager->row->columns[i].reads_settings;
 		imager->needs_names |= imager->row->columns[i].needs_names;
 	}
-	imager->reads_settings = imager->needs_settings;
+	imager->reads_settings |= imager->needs_settings;
 	imager->show = show_composite;
 }
 

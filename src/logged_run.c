@@ -140,6 +140,29 @@ may_act_as(const char *role)
 	return OidIsValid(roleid) && has_privs_of_role(GetUserId(), roleid);
 }
 
+static bool
+has_same_owner(const LoggedRun *run)
+{
+	return run->target_owner != NULL &&
+		get_role_oid(run->target_owner, true) == deltaetl_relation_owner(run->relid);
+}
+
+/* A superuser may see the rows, but they may be of another table. */
+static void
+check_owner(const LoggedRun *run)
+{
+	if (has_same_owner(run))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot revert run " INT64_FORMAT, run->run_id),
+			 errdetail("At that time \"%s\" belonged to another role, so it may have been another table.",
+					   run->target.name),
+			 run->target_owner ?
+			 errhint("If it is the same one, let it belong to role \"%s\" for the time being.",
+					 run->target_owner) : 0));
+}
+
 /*
  * Whether the caller may see the rows of a run: who may read all of the
  * target, as long as its owner is the same; else who makes a new table of that
@@ -153,10 +176,10 @@ may_see_rows(const LoggedRun *run)
 		return true;
 	if (!OidIsValid(run->relid))
 		return may_act_as(run->role);
-	return pg_class_aclcheck(run->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+	return may_use_schema(get_rel_namespace(run->relid)) &&
+		pg_class_aclcheck(run->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
 		check_enable_rls(run->relid, InvalidOid, true) != RLS_ENABLED &&
-		run->target_owner != NULL &&
-		get_role_oid(run->target_owner, true) == deltaetl_relation_owner(run->relid);
+		has_same_owner(run);
 }
 
 /*
@@ -188,6 +211,7 @@ deltaetl_find_logged_run(Oid extension, int64 run_id)
 				 errdetail("The table \"%s\" was in schema \"%s\".",
 						   run->target.name, run->target.schema),
 				 errhint("If it has been renamed or moved, undo that for the time being.")));
+	check_owner(run);
 	return run;
 }
 

@@ -102,7 +102,7 @@ read_choice(FunctionCallInfo fcinfo, int argno, const char *const *choices, int 
 		if (strcmp(value, choices[i]) == 0)
 			return i;
 	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			(errcode(value ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_NULL_VALUE_NOT_ALLOWED),
 			 value ?
 			 errmsg("invalid value for %s: \"%s\"", options[argno].name, value) :
 			 errmsg("%s must not be null", options[argno].name),
@@ -122,7 +122,7 @@ read_percentage(FunctionCallInfo fcinfo, int argno)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for %s: %g", options[argno].name, value),
 				 errhint("Good values are from 0 to 100, in percent of the target rows in scope.")));
-	return value;
+	return value + 0.0;			/* -0 is 0 */
 }
 
 static int64

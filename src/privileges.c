@@ -131,6 +131,9 @@ deltaetl_check_whole_rows(Relation rel)
 void
 deltaetl_check_sees_all(Relation rel)
 {
+	if (!may_use_schema(RelationGetNamespace(rel)))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
+					   get_namespace_name(RelationGetNamespace(rel)));
 	if (!has_table_privilege(rel, ACL_SELECT))
 		report_missing_privilege(rel, ACL_SELECT, NULL);
 	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)

@@ -38,7 +38,7 @@ skips_conflicts(FunctionCallInfo fcinfo)
 		return true;
 	if (value == NULL || strcmp(value, "error") != 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				(errcode(value ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 value ?
 				 errmsg("invalid value for on_conflict: \"%s\"", value) :
 				 errmsg("on_conflict must not be null"),

@@ -61,6 +61,7 @@ deltaetl_run_begin(Run *run, const SyncOptions *options)
 	memset(run, 0, sizeof(Run));
 	run->options = options;
 	run->extension = options->request.extension;
+	run->role = GetUserId();
 	run->source = deltaetl_relation_name(options->request.source);
 	run->target = deltaetl_relation_name(options->request.target);
 	run->started = run->entered = GetCurrentTimestamp();
@@ -170,7 +171,7 @@ entry_params(const Run *run, RunStatus status)
 	add_text(params, run->target.schema);
 	add_text(params, run->target.name);
 	add_param(params, OIDOID, ObjectIdGetDatum(run->options->request.target), false);
-	add_param(params, OIDOID, ObjectIdGetDatum(GetUserId()), false);
+	add_param(params, OIDOID, ObjectIdGetDatum(run->role), false);
 	add_param(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->started), false);
 	add_param(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->finished), false);
 	add_text(params, status_names[status]);

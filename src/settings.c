@@ -15,6 +15,7 @@
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "pgtime.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
@@ -57,6 +58,7 @@ deltaetl_pin_settings(bool with_names)
 	pin_setting(&nestlevel, bytea_output == BYTEA_OUTPUT_HEX, "bytea_output", "hex");
 	pin_setting(&nestlevel, strcmp(GetConfigOption("lc_monetary", false, false), "C") == 0, "lc_monetary", "C");
 	pin_setting(&nestlevel, xmloption == XMLOPTION_CONTENT, "xmloption", "content");
+	pin_setting(&nestlevel, Array_nulls, "array_nulls", "on");
 	if (!with_names)
 		return nestlevel;
 	pin_setting(&nestlevel, strcmp(namespace_search_path, PINNED_SEARCH_PATH) == 0,
