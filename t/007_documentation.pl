@@ -22,6 +22,9 @@ my $failed = qr/^(?:psql:\S* )?(?:error|ERROR|FATAL|PANIC):|^invalid command |^s
 
 my $node = PostgreSQL::Test::Cluster->new('documentation');
 $node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+
+# PostgreSQL 15 and 16 show progress only then
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'deltaetl'");
 $node->start;
 
 

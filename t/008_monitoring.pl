@@ -1,6 +1,7 @@
 # Copyright (c) 2026, deltaetl maintainers
 
-# The dashboard and the metrics of doc/ against a history of runs that is known:
+# The dashboard and the metrics of doc/ against a history of runs that is known,
+# jobs whose runs they are, and runs that are held while they are looked at:
 # each query of doc/grafana.json, with its macros replaced as Grafana does it,
 # and each of the Prometheus collector in doc/monitoring.md.  All of them run as
 # the role that the document makes for it, which may read little.
@@ -22,7 +23,11 @@ my $doc = "$FindBin::RealBin/../doc";
 
 my $node = PostgreSQL::Test::Cluster->new('monitoring');
 $node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->append_conf('postgresql.conf', "timezone = 'UTC'");
+$node->append_conf(
+	'postgresql.conf', qq(
+timezone = 'UTC'
+shared_preload_libraries = 'deltaetl'
+));
 $node->start;
 
 # Runs from 10:00 to 13:30 of one day; the dashboard is looked at for 10:00 to 13:00.
@@ -35,7 +40,7 @@ CREATE TABLE products (id int PRIMARY KEY, name text);
 CREATE TABLE orders (LIKE products INCLUDING ALL);
 CREATE TABLE "it's" (LIKE products INCLUDING ALL);
 CREATE TABLE secrets (LIKE products INCLUDING ALL);
-CREATE TABLE staging AS SELECT 1 AS id, 'a' AS name;
+CREATE TABLE staging AS SELECT i AS id, 'a' AS name FROM generate_series(1, 4) AS i;
 CREATE ROLE monitor LOGIN;
 GRANT pg_monitor TO monitor;
 GRANT SELECT (id) ON products, "it's" TO monitor;
@@ -53,7 +58,9 @@ INSERT INTO history VALUES
 (7, NULL, 'it''s',   '11:45', 1,  0,  'succeeded', 0, 0, 0, 3, NULL, NULL),
 (8, NULL, 'orders',  '12:00', 8,  0,  'failed', NULL, NULL, NULL, NULL, '40001', 'could not serialize access'),
 (9, NULL, 'secrets', '12:30', 99, 0,  'succeeded', 1000, 0, 0, 0, NULL, NULL),
-(10, 'p', 'products', '13:30', 7, 0,  'succeeded', 0, 50, 0, 50, NULL, NULL);
+(10, 'p', 'products', '13:30', 7, 0,  'succeeded', 0, 50, 0, 50, NULL, NULL),
+(11, 'fails', 'orders', '09:00', 3, 0, 'failed', NULL, NULL, NULL, NULL, '23502', 'null value in column "name"'),
+(12, 'looks', 'products', '09:30', 3, 0, 'dry run', 0, 0, 0, 100, NULL, NULL);
 INSERT INTO deltaetl_run_entry (run_id, job, source_schema, source_name, target_schema, target_name, target_owner, role,
 	started_at, finished_at, status, inserted, updated, deleted, unchanged,
 	resolve_time, lock_time, detect_time, apply_time, rows_read, bytes_read, options, sqlstate, message)
@@ -63,6 +70,10 @@ SELECT run_id, job, 'public', 'staging', 'public', target, 'postgres', 'postgres
 	'0', waited * interval '1 second', (seconds - waited) * interval '0.75 seconds', (seconds - waited) * interval '0.25 seconds',
 	200, 8192, '{}', sqlstate, message
 FROM history;
+INSERT INTO deltaetl_job_entry (name, source_schema, source_name, target_schema, target_name, schedule, owner, options)
+SELECT name, 'public', 'staging', 'public', target, schedule, 'postgres', '{}'
+FROM (VALUES ('p', 'products', '15,45 9-14 1 3 0'), ('by hand', 'it''s', NULL), ('new', 'it''s', '0 0 1 4 0'),
+	('fails', 'orders', NULL), ('looks', 'products', NULL), ('hidden', 'secrets', '0 0 1 4 0')) AS j (name, target, schedule);
 ));
 
 sub as_monitor
@@ -165,6 +176,7 @@ my %shown = (
 	'Failed' => ['2'],
 	'Rows changed' => ['121'],
 	'Size of the logs' => ['*'],
+	'Running now' => [],
 	'Runs by status' => [
 		"$ten|failed|1", "$ten|succeeded|2", "$eleven|dry run|1", "$eleven|skipped|1",
 		"$eleven|succeeded|2", "$twelve|failed|1"
@@ -175,8 +187,15 @@ my %shown = (
 		"$eleven|public.\"it's\"|1", "$eleven|public.products|5", "$twelve|public.orders|8"
 	],
 	'Where the time goes' => [ "$ten|0|30|30|10", "$eleven|0|1|3.75|1.25", "$twelve|0|0|6|2" ],
+	'Jobs' => [
+		q(by hand|public."it's"|||||||public.staging|postgres),
+		'fails|public.orders||failed|2026-03-01 09:00:00+00|||11|public.staging|postgres',
+		q(new|public."it's"|0 0 1 4 0||||||public.staging|postgres),
+		'looks|public.products||dry run|2026-03-01 09:30:00+00|2026-03-01 09:30:00+00|*|12|public.staging|postgres',
+		'p|public.products|15,45 9-14 1 3 0|succeeded|2026-03-01 13:30:00+00|2026-03-01 13:30:00+00|*|10|public.staging|postgres'
+	],
 	'Targets' => [
-		'public.orders|failed|2026-03-01 10:05:00+00|*|2|1|0|5|5|5|34',
+		'public.orders|failed|2026-03-01 10:05:00+00|*|3|2|0|5|5|5|23.667',
 		q(public."it's"|succeeded|2026-03-01 11:45:00+00|*|1|0|0|0|0|0|1),
 		'public.products|succeeded|2026-03-01 13:30:00+00|*|4|1|1|101|52|3|5.5'
 	],
@@ -264,10 +283,18 @@ sub samples
 	return \%samples;
 }
 
+# Samples of the jobs that the role sees, in this order.
+sub by_job
+{
+	my @values = @_;
+	my @jobs = map { "job_name=$_" } 'p', 'by hand', 'new', 'fails', 'looks';
+	return { map { defined $values[$_] ? ($jobs[$_] => $values[$_]) : () } 0 .. $#jobs };
+}
+
 my ($orders, $products, $its) = map { "target=public.$_" } 'orders', 'products', q("it's");
 my %exported = (
-	deltaetl_runs_total => { $orders => 2, $products => 4, $its => 1 },
-	deltaetl_failures_total => { $orders => 1, $products => 1, $its => 0 },
+	deltaetl_runs_total => { $orders => 3, $products => 4, $its => 1 },
+	deltaetl_failures_total => { $orders => 2, $products => 1, $its => 0 },
 	deltaetl_skipped_total => { $orders => 0, $products => 1, $its => 0 },
 	deltaetl_rows_total => {
 		"$orders,action=inserted" => 5, "$products,action=inserted" => 101, "$its,action=inserted" => 0,
@@ -275,7 +302,7 @@ my %exported = (
 		"$orders,action=deleted" => 5, "$products,action=deleted" => 3, "$its,action=deleted" => 0,
 		"$orders,action=unchanged" => 90, "$products,action=unchanged" => 147, "$its,action=unchanged" => 3
 	},
-	deltaetl_run_seconds_total => { $orders => 68, $products => 22, $its => 1 },
+	deltaetl_run_seconds_total => { $orders => 71, $products => 22, $its => 1 },
 	deltaetl_last_success_timestamp_seconds =>
 	  { $orders => $ten + 5 * 60, $products => $ten + 210 * 60, $its => $ten + 105 * 60 },
 	deltaetl_last_run_failed => { $orders => 1, $products => 0, $its => 0 },
@@ -285,8 +312,13 @@ my %exported = (
 		"$orders,action=updated" => 5, "$products,action=updated" => 50, "$its,action=updated" => 0,
 		"$orders,action=deleted" => 5, "$products,action=deleted" => 0, "$its,action=deleted" => 0
 	},
-	deltaetl_job_last_success_timestamp_seconds => { 'job_name=p' => $ten + 210 * 60 },
-	deltaetl_job_period_seconds => { 'job_name=p' => 1800 },
+	deltaetl_job_scheduled => by_job(1, 0, 1, 0, 0),
+	deltaetl_job_last_run_failed => by_job(0, 0, 0, 1, 0),
+	deltaetl_job_last_success_timestamp_seconds => by_job($ten + 210 * 60, undef, undef, undef, $ten - 30 * 60),
+	deltaetl_job_period_seconds => by_job(1800, (86400) x 4),
+	deltaetl_running => {},
+	deltaetl_running_seconds => {},
+	deltaetl_running_rows => {},
 	deltaetl_waiting_seconds => { '' => 0 });
 
 foreach my $metric (@metrics)
@@ -312,27 +344,75 @@ my %known = map { $_->{metric_name} => 1 } @metrics;
 is_deeply([ grep { !$known{$_} } $rules =~ /\b(deltaetl_\w+)/g ], [], 'the rules use metrics that there are');
 
 
-# ---------- waiting ----------
+# ---------- runs that go on ----------
 
-# The query of the document, for any time of waiting.
-my ($waiting) = map { $_->{sql} } grep { $_->{kind} eq 'example' && $_->{sql} =~ /waitstart/ } @$items;
-ok($waiting =~ s/> interval '1 minute'/>= interval '0'/, 'the document tells who waits');
+# The queries of the document for what lasts a minute, for any time.
+sub query_for_any_time
+{
+	my ($pattern) = @_;
+	my ($sql) = map { $_->{sql} } grep { $_->{kind} eq 'example' && $_->{sql} =~ $pattern } @$items;
 
+	ok($sql =~ s/> interval '1 minute'/>= interval '0'/, "the document has a query for $pattern");
+	return $sql;
+}
+my $waiting = query_for_any_time(qr/waitstart/);
+my $slow = query_for_any_time(qr/deltaetl_progress/);
+my %metric = map { $_->{metric_name} => $_ } @metrics;
+my ($running) = map { expand($_->{targets}[0]{rawSql}) } grep { $_->{title} eq 'Running now' } @panels;
+
+# Rows are not written while somebody has the advisory lock.
+$node->safe_psql(
+	'postgres', q(
+CREATE FUNCTION hold_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock_shared(1);
+	RETURN new;
+END $$;
+CREATE TRIGGER hold_row BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION hold_row();
+));
 my $writer = $node->background_psql('postgres');
+my $writer_pid = $writer->query_safe('SELECT pg_backend_pid()');
+$writer->query_safe('SELECT pg_advisory_lock(1)');
 $writer->query_safe('BEGIN; INSERT INTO orders VALUES (7)');
-my $waiter = $node->background_psql('postgres', on_error_stop => 0);
-$waiter->query_until(qr/started/, "\\echo started\nSELECT deltaetl_sync('staging', 'orders');\n");
+my $runner = $node->background_psql('postgres', on_error_stop => 0);
+my $runner_pid = $runner->query_safe('SELECT pg_backend_pid()');
+$runner->query_until(qr/started/, "\\echo started\nSELECT deltaetl_sync('staging', 'orders');\n");
 ok( $node->poll_query_until(
 		'postgres', q(SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass)),
 	'a run waits for a writer');
 like(as_monitor($waiting), qr/^\d+\|orders\|.*\|idle in transaction\|INSERT INTO orders/,
 	'it is seen, and for whom it waits');
-my ($wait_metric) = grep { $_->{metric_name} eq 'deltaetl_waiting_seconds' } @metrics;
-cmp_ok(samples($wait_metric)->{''}, '>', 0, 'and how long');
+cmp_ok(samples($metric{deltaetl_waiting_seconds})->{''}, '>', 0, 'and how long');
+rows_are(as_monitor($running), ["public.orders|lock||||*|$writer_pid|0|*+00|staging||$runner_pid"],
+	'Running now: a run that waits');
+rows_are(as_monitor($slow), ["$runner_pid|orders|lock||00:00:*||{$writer_pid}"], 'it is among those to look at');
+is_deeply(samples($metric{deltaetl_running}), { "$orders,phase=lock" => 1 }, 'deltaetl_running: a run that waits');
+is_deeply(samples($metric{deltaetl_running_rows}), {}, 'deltaetl_running_rows: none yet');
+
 $writer->query_safe('COMMIT');
-$waiter->quit;
+ok( $node->poll_query_until(
+		'postgres', q(SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory')),
+	'it has the lock, and is held while it writes');
+is(as_monitor($waiting), '', 'it no longer waits');
+rows_are(as_monitor($running), ["public.orders|apply|25|1|4|*|$writer_pid|0|*+00|staging|*|$runner_pid"],
+	'Running now: a run that writes');
+ok(!(grep { $_->[1] =~ /interval|numeric|name|reg/ } columns($running)), 'Running now: has types that Grafana takes');
+is_deeply(samples($metric{deltaetl_running}), { "$orders,phase=apply" => 1 }, 'deltaetl_running: a run that writes');
+is_deeply(samples($metric{deltaetl_running_rows}), { "$orders,phase=apply" => 1 }, 'deltaetl_running_rows: the first');
+like(samples($metric{deltaetl_running_seconds})->{"$orders,phase=apply"}, qr/^\d+$/, 'deltaetl_running_seconds: seconds');
+
+# By its time alone it is unusual where others have taken less.
+$slow =~ s/cardinality\(.*?\) > 0 OR// or die 'there is no condition on who blocks';
+is(as_monitor($slow), '', 'nobody knows how long it usually takes');
+$node->safe_psql('postgres',
+	q(UPDATE deltaetl_run_entry SET started_at = now(), finished_at = now() WHERE run_id = 2));
+ok($node->poll_query_until('postgres', q(SELECT elapsed > '0' FROM deltaetl_progress)), 'it takes longer than another');
+rows_are(as_monitor($slow), ["$runner_pid|orders|apply|25.0|00:00:*|00:00:00|{$writer_pid}"], 'so it is shown');
+
+$writer->query_safe('SELECT pg_advisory_unlock(1)');
+$runner->quit;
 $writer->quit;
-is(as_monitor($waiting), '', 'until it has the lock');
+is(as_monitor($running), '', 'it is gone when it has ended');
 
 $node->stop;
 
