@@ -68,6 +68,9 @@ CASES = (
     Case('share-10', 1 * M, 10, f'sync {SQL}'),
     Case('share-50', 1 * M, 50, f'sync {SQL}'),
     Case('share-100', 1 * M, 100, f'sync {SQL}'),
+    Case('logged', 1 * M, 1, 'sync_deletes sync_keys sync_rows merge'),
+    Case('logged-50', 1 * M, 50, 'sync_deletes sync_keys sync_rows merge'),
+    Case('logged-deletes', 1 * M, 1, 'sync_deletes sync_keys sync_rows merge_delete', deletes=True),
     Case('deletes', 1 * M, 1, 'sync_deletes merge_delete truncate_insert', deletes=True),
 
     # keys and shapes

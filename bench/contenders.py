@@ -63,6 +63,8 @@ TRACK = ('deltaetl_track',)
 CONTENDERS = {contender.name: contender for contender in (
     deltaetl('sync', 'deltaetl_sync'),
     deltaetl('sync_deletes', 'deltaetl_sync, deletes', ", deletes => 'delete'"),
+    deltaetl('sync_keys', 'deltaetl_sync, keys logged', ", deletes => 'delete', log_changes => 'keys'"),
+    deltaetl('sync_rows', 'deltaetl_sync, rows logged', ", deletes => 'delete', log_changes => 'rows'"),
     deltaetl('dry_run', 'deltaetl_sync, dry run', ', dry_run => true', writes=False),
     deltaetl('sync_tracked', 'deltaetl_sync, tracked', target='target_tracked', needs=TRACK),
     deltaetl('sync_hashed', 'deltaetl_sync, tracked, hashed staging', source='source_hashed_staging',

@@ -12,6 +12,9 @@ NEGLIGIBLE_WAL = 1024
 # Peers that write all rows, whether they differ or not.
 REWRITERS = ('truncate_insert', 'delete_insert')
 
+# Runs of ours that keep a log of what they change.
+LOGGERS = ('sync_keys', 'sync_rows')
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -111,12 +114,12 @@ def least_wal(results, but):
 
 def wal_ratios(case, but):
     """WAL of each contender of ours that writes to the table that the peers write
-    to, without a hash or an index that they lack, to the least of a peer."""
+    to, and no hash, index or log that they lack, to the least of a peer."""
     least, title = least_wal(case['results'], but)
     if least <= NEGLIGIBLE_WAL:
         return
-    for result in usable(case['results']).values():
-        if (result['kind'] == 'deltaetl' and result['writes'] and 'wal' in result
+    for name, result in usable(case['results']).items():
+        if (name not in LOGGERS and result['kind'] == 'deltaetl' and result['writes'] and 'wal' in result
                 and result['target'] == 'target'):
             yield min(result['wal']) / least, case, title
 
