@@ -601,8 +601,7 @@ SELECT
 	e.rows_done,
 	e.rows_expected,
 	CASE
-		WHEN e.rows_done >= e.rows_expected THEN 100.0
-		ELSE pg_catalog.round(100.0 * e.rows_done::pg_catalog.numeric / e.rows_expected::pg_catalog.numeric, 1)
+		WHEN e.rows_done <= e.rows_expected THEN pg_catalog.round(100.0 * e.rows_done::pg_catalog.numeric / e.rows_expected::pg_catalog.numeric, 1)
 	END AS percent,
 	e.workers,
 	pg_catalog.date_trunc('second', e.started_at)::pg_catalog.timestamptz(0) AS started_at,

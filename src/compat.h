@@ -49,6 +49,10 @@
 #define owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
 #endif
 
+#include "catalog/pg_namespace.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+
 /* Whether the caller may look up names in a schema. */
 #if PG_VERSION_NUM >= 160000
 #define may_use_schema(schema) \

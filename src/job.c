@@ -122,6 +122,19 @@ read_relation(FunctionCallInfo fcinfo, int argno, const Job *job, RelationName n
 		PG_GETARG_OID(argno);
 }
 
+/*
+ * pg_cron may know a job that has no schedule, from before the extension was
+ * dropped, or from another hand.
+ */
+static void
+keep_in_step(Oid extension, const Job *job, bool was_scheduled)
+{
+	if (job->schedule != NULL)
+		deltaetl_schedule_job(extension, job);
+	else if (was_scheduled || deltaetl_may_unschedule())
+		deltaetl_unschedule_job(job);
+}
+
 /* ---------- SQL functions ---------- */
 
 PG_FUNCTION_INFO_V1(deltaetl_create_job);
@@ -153,8 +166,7 @@ deltaetl_create_job(PG_FUNCTION_ARGS)
 	job.source = deltaetl_relation_name(source);
 	job.target = deltaetl_relation_name(target);
 	deltaetl_add_job(extension, &job);
-	if (job.schedule != NULL)
-		deltaetl_schedule_job(extension, &job);
+	keep_in_step(extension, &job, false);
 	PG_RETURN_VOID();
 }
 
@@ -183,10 +195,8 @@ deltaetl_alter_job(PG_FUNCTION_ARGS)
 				  read_relation(fcinfo, ARG_SOURCE, job, job->source),
 				  read_relation(fcinfo, ARG_TARGET, job, job->target));
 	deltaetl_change_job(extension, job);
-	if (job->schedule != NULL)
-		deltaetl_schedule_job(extension, job);
-	else if (was_scheduled)
-		deltaetl_unschedule_job(job);
+	if (!PG_ARGISNULL(ARG_SCHEDULE))
+		keep_in_step(extension, job, was_scheduled);
 	PG_RETURN_VOID();
 }
 
@@ -207,7 +217,7 @@ deltaetl_drop_job(PG_FUNCTION_ARGS)
 	if (!deltaetl_owns_job(job) && !superuser())
 		deltaetl_report_not_owner(job);
 	deltaetl_remove_job(extension, job);
-	if (job->schedule != NULL)
+	if (job->schedule != NULL || deltaetl_may_unschedule())
 		deltaetl_unschedule_job(job);
 	PG_RETURN_VOID();
 }

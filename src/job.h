@@ -46,6 +46,7 @@ extern JobOptions deltaetl_parse_job_options(Jsonb *object, Oid source,
 
 /* job_cron.c */
 extern void deltaetl_schedule_job(Oid extension, const Job *job);
+extern bool deltaetl_may_unschedule(void);
 extern void deltaetl_unschedule_job(const Job *job);
 
 #endif							/* DELTAETL_JOB_H */

@@ -20,9 +20,10 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
+
+#include "compat.h"
 
 /* pg_cron's, which cannot be moved. */
 #define CRON_SCHEMA "cron"
@@ -95,15 +96,17 @@ check_installed(Oid extension, const Job *job)
 			 errhint("%s", describe_remedy(extension, job))));
 }
 
+/* Whether there is a pg_cron that the caller may ask. */
+bool
+deltaetl_may_unschedule(void)
+{
+	return has_pg_cron() && may_use_schema(get_namespace_oid(CRON_SCHEMA, false));
+}
+
 static void
 check_usage(void)
 {
-	Oid			schema = get_namespace_oid(CRON_SCHEMA, false);
-	Datum		may_use = DirectFunctionCall2(has_schema_privilege_id,
-											  ObjectIdGetDatum(schema),
-											  CStringGetTextDatum("USAGE"));
-
-	if (!DatumGetBool(may_use))
+	if (!may_use_schema(get_namespace_oid(CRON_SCHEMA, false)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for schema %s", CRON_SCHEMA),

@@ -232,7 +232,7 @@ deltaetl_report_not_owner(const Job *job)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("must be owner of job \"%s\"", job->name),
-			 errhint("Say SET ROLE %s, then try again.", quote_identifier(job->owner))));
+			 errhint("Log in as role %s.", quote_identifier(job->owner))));
 }
 
 /* The source or target of a job, by what it was called when the job was made. */

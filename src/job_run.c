@@ -8,6 +8,10 @@
  * end leaves the outer one able to write the entry of a failure.  What is
  * needed beyond that lives in memory of the call.
  *
+ * A job runs as its owner.  Where that is not who has logged in, but a role
+ * that was set, code that the run calls must not set another one: the owner's
+ * code could become whoever has set it.
+ *
  * Copyright (c) 2026, deltaetl maintainers
  *
  *-------------------------------------------------------------------------
@@ -17,6 +21,7 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -42,6 +47,7 @@ typedef struct JobAttempt
 	const Job  *job;
 	bool		force;
 	int			number;			/* from 1 */
+	TimestampTz started;		/* the first one */
 	JobOptions	options;
 	Run			run;
 } JobAttempt;
@@ -96,6 +102,9 @@ begin_run(JobAttempt *attempt)
 	attempt->options.sync.job = attempt->job->name;
 	attempt->options.sync.given = describe_options(attempt);
 	deltaetl_run_begin(&attempt->run, &attempt->options.sync);
+	if (attempt->number == 1)
+		attempt->started = attempt->run.started;
+	attempt->run.started = attempt->started;
 	attempt->run.source = attempt->job->source;
 	attempt->run.target = attempt->job->target;
 }
@@ -128,17 +137,33 @@ set_lock_timeout(const char *timeout)
 								 GUC_ACTION_LOCAL, true, 0, false);
 }
 
-/* What is deferred to the end of the transaction may fail as well. */
+/* What is deferred to the end of the transaction is part of the run. */
+static void
+fire_deferred_triggers(void)
+{
+	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+
+	AfterTriggerSetState(statement);
+}
+
+/* The end of the transaction may fail as well. */
 static void
 run_in_transaction(JobAttempt *attempt)
 {
-	deltaetl_spi_commit();
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
 	EnsurePortalSnapshotExists();
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(attempt->memory);
+	if (user != GetSessionUserId())
+		SetUserIdAndSecContext(user, context | SECURITY_LOCAL_USERID_CHANGE);
 	resolve_job(attempt);
 	set_lock_timeout(attempt->options.lock_timeout);
 	(void) deltaetl_run_sync(&attempt->run);
+	fire_deferred_triggers();
+	SetUserIdAndSecContext(user, context);
 	ReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(attempt->memory);
 	deltaetl_spi_commit();
@@ -264,6 +289,29 @@ enter_failure(Run *run, ErrorData *error)
 	error_context_stack = callback.previous;
 }
 
+/* What the run has failed with is more than that its entry has failed, too. */
+static void
+try_to_enter_failure(JobAttempt *attempt, ErrorData *error)
+{
+	PG_TRY();
+	{
+		enter_failure(&attempt->run, error);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *other;
+
+		MemoryContextSwitchTo(attempt->memory);
+		other = CopyErrorData();
+		FlushErrorState();
+		ereport(WARNING,
+				(errcode(other->sqlerrcode),
+				 errmsg("could not enter the failed run of job \"%s\" in the run log: %s",
+						attempt->job->name, other->message)));
+	}
+	PG_END_TRY();
+}
+
 /* Try until it is done or no more retries are left, which raises the error. */
 static void
 run_job(JobAttempt *attempt)
@@ -276,7 +324,7 @@ run_job(JobAttempt *attempt)
 		retries = attempt->options.retries;
 		if (attempt->number > retries || !may_help_to_retry(error))
 		{
-			enter_failure(&attempt->run, error);
+			try_to_enter_failure(attempt, error);
 			ReThrowError(error);
 		}
 		attempt->number++;
@@ -301,6 +349,23 @@ check_context(FunctionCallInfo fcinfo)
 			 errhint("CALL it by itself, or call deltaetl_sync() in the transaction.")));
 }
 
+/* What the caller has done before would be committed with the run. */
+static void
+check_nothing_written(void)
+{
+	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+			 errmsg("deltaetl_run_job() cannot run in a transaction that has written"),
+			 errdetail("The job ends transactions, so what was written before it could not be rolled back any more."),
+			 errhint("COMMIT before the CALL, or call deltaetl_sync() in the transaction.")));
+}
+
+/*
+ * In a transaction of its own, as what was set for the caller's, a role among
+ * it, ends with that.
+ */
 static Job *
 find_own_job(Oid extension, const char *name)
 {
@@ -331,7 +396,9 @@ deltaetl_run_job(PG_FUNCTION_ARGS)
 
 	attempt.force = deltaetl_bool_argument(fcinfo, 1, "force");
 	attempt.extension = deltaetl_extension(fcinfo);
+	check_nothing_written();
 	deltaetl_spi_begin_procedure();
+	deltaetl_spi_commit();
 	attempt.memory = AllocSetContextCreate(CurrentMemoryContext, "deltaetl attempt",
 										   ALLOCSET_DEFAULT_SIZES);
 	EnsurePortalSnapshotExists();

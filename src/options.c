@@ -335,6 +335,20 @@ number_of(const Option *option, const JsonbValue *value, const char *wanted,
 }
 
 static Datum
+whole_number_of(const Option *option, const JsonbValue *value)
+{
+	static const char wanted[] = "a whole number";
+
+	if (value->type == jbvNumeric &&
+		!DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(value->val.numeric),
+										  DirectFunctionCall2(numeric_trunc,
+															  NumericGetDatum(value->val.numeric),
+															  Int32GetDatum(0)))))
+		report_bad_type(option, wanted);
+	return number_of(option, value, wanted, numeric_int8);
+}
+
+static Datum
 value_of(const Option *option, const JsonbValue *value)
 {
 	switch (option->type)
@@ -352,7 +366,7 @@ value_of(const Option *option, const JsonbValue *value)
 		case OPTION_NUMBER:
 			return number_of(option, value, "a number", numeric_float8);
 		default:
-			return number_of(option, value, "a whole number", numeric_int8);
+			return whole_number_of(option, value);
 	}
 }
 
