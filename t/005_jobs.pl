@@ -172,7 +172,7 @@ sub check_schedules
 	like($error, qr/invalid schedule: never/, 'pg_cron checks schedules');
 	($status, $out, $error) = $node->psql('postgres',
 		q(SELECT deltaetl_alter_job('bad', schedule => '5 * * * *')));
-	like($error, qr/must be owner of job "bad".*SET ROLE loader/s, 'others cannot change them');
+	like($error, qr/must be owner of job "bad".*Log in as role loader/s, 'others cannot change them');
 	$node->safe_psql('postgres', 'CREATE ROLE novice; GRANT SELECT ON staging TO novice; '
 		. 'GRANT ALL ON products TO novice; GRANT USAGE ON SCHEMA "My tools" TO novice');
 	my $create = q(SELECT deltaetl_create_job('new', 'staging', 'products', schedule => '5 * * * *'));
@@ -186,6 +186,14 @@ sub check_schedules
 	like($error, qr/too long to be scheduled/, 'names that pg_cron would cut are refused');
 	is($node->safe_psql('postgres', q(SELECT count(*) FROM deltaetl_job WHERE name ~ '^n')),
 		'0', 'nothing is left behind');
+
+	as_loader($node, q(SELECT cron.schedule('deltaetl:left', '0 0 1 1 *', 'SELECT 1');
+SELECT deltaetl_create_job('left', 'staging', 'products')));
+	is($node->safe_psql('postgres', q(SELECT count(*) FROM cron.job WHERE jobname = 'deltaetl:left')),
+		'0', 'a copy that was left behind goes when there is a job of the name without a schedule');
+	as_loader($node, q(SELECT cron.schedule('deltaetl:left', '0 0 1 1 *', 'SELECT 1'); SELECT deltaetl_drop_job('left')));
+	is($node->safe_psql('postgres', q(SELECT count(*) FROM cron.job WHERE jobname = 'deltaetl:left')),
+		'0', 'or is dropped');
 
 	$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
 	$node->safe_psql('elsewhere', 'SET client_min_messages = warning; CREATE EXTENSION deltaetl CASCADE; '
