@@ -10,7 +10,7 @@
 #ifndef DELTAETL_CHANGELOG_H
 #define DELTAETL_CHANGELOG_H
 
-#include "deltaetl.h"
+#include "run.h"
 
 #include "access/htup_details.h"
 

@@ -11,7 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "deltaetl.h"
+#include "run.h"
 
 #include "access/relation.h"
 #include "catalog/pg_type.h"

@@ -10,7 +10,7 @@
 #ifndef DELTAETL_EXPLAIN_H
 #define DELTAETL_EXPLAIN_H
 
-#include "deltaetl.h"
+#include "run.h"
 
 #include "nodes/execnodes.h"
 

@@ -10,7 +10,7 @@
 #ifndef DELTAETL_JOB_H
 #define DELTAETL_JOB_H
 
-#include "deltaetl.h"
+#include "run.h"
 
 typedef struct Job
 {

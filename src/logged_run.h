@@ -10,7 +10,7 @@
 #ifndef DELTAETL_LOGGED_RUN_H
 #define DELTAETL_LOGGED_RUN_H
 
-#include "deltaetl.h"
+#include "run.h"
 
 /* Columns of a logged change. */
 enum LoggedChange

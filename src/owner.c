@@ -13,7 +13,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "deltaetl.h"
+#include "run.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"

@@ -10,7 +10,7 @@
 #ifndef DELTAETL_PROGRESS_H
 #define DELTAETL_PROGRESS_H
 
-#include "deltaetl.h"
+#include "run.h"
 
 #include "port/atomics.h"
 

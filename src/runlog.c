@@ -7,7 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "deltaetl.h"
+#include "run.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"

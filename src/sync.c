@@ -7,7 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "deltaetl.h"
+#include "run.h"
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
