@@ -449,7 +449,8 @@ SELECT pg_catalog.pg_extension_config_dump('deltaetl_job_entry', '');
 CREATE INDEX deltaetl_run_entry_job ON deltaetl_run_entry (job, run_id) WHERE job IS NOT NULL;
 
 -- A job is seen by its owner, by who may read its target, and by superusers,
--- whatever has been dropped or renamed since it was made.
+-- whatever has been dropped or renamed since it was made.  Its scope may quote
+-- rows, so it is for the owner and superusers.
 CREATE VIEW deltaetl_job WITH (security_barrier) AS
 SELECT j.name,
 	pg_catalog.format('%I.%I', j.source_schema, j.source_name) AS source,
@@ -459,25 +460,27 @@ SELECT j.name,
 	last.status AS last_status,
 	pg_catalog.date_trunc('second', last.started_at)::timestamptz(0) AS last_started,
 	last.run_id AS last_run,
-	j.options
+	CASE WHEN v.owner THEN j.options ELSE j.options - 'scope' END AS options
 FROM deltaetl_job_entry AS j
+CROSS JOIN LATERAL (
+	SELECT EXISTS (
+			SELECT FROM pg_catalog.pg_roles AS o
+			WHERE o.rolname = j.owner AND pg_catalog.pg_has_role(o.oid, 'USAGE'))
+		OR EXISTS (
+			SELECT FROM pg_catalog.pg_roles AS u
+			WHERE u.rolname = CURRENT_USER AND u.rolsuper) AS owner) AS v
 LEFT JOIN LATERAL (
 	SELECT r.status, r.started_at, r.run_id FROM deltaetl_run_entry AS r
 	WHERE r.job = j.name AND r.role = j.owner
 	ORDER BY r.run_id DESC LIMIT 1) AS last ON true
-WHERE EXISTS (
-		SELECT FROM pg_catalog.pg_roles AS o
-		WHERE o.rolname = j.owner AND pg_catalog.pg_has_role(o.oid, 'USAGE'))
+WHERE v.owner
 	OR EXISTS (
 		SELECT FROM pg_catalog.pg_namespace AS n
 		JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
 		WHERE n.nspname = j.target_schema AND c.relname = j.target_name
 			AND c.relkind IN ('r', 'p')
 			AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-			AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT'))
-	OR EXISTS (
-		SELECT FROM pg_catalog.pg_roles AS u
-		WHERE u.rolname = CURRENT_USER AND u.rolsuper);
+			AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT'));
 COMMENT ON VIEW deltaetl_job IS 'the jobs, and what the last run of each has come to';
 COMMENT ON COLUMN deltaetl_job.name IS 'name of the job';
 COMMENT ON COLUMN deltaetl_job.source IS 'relation that is right';

@@ -91,7 +91,7 @@ SELECT deltaetl_drop_job(name) FROM deltaetl_job;
 SET ROLE deltaetl_loader;
 SELECT try('{}', target => '"The shop"."My sales"');
 RESET ROLE; GRANT SELECT ON staging TO deltaetl_loader; SET ROLE deltaetl_loader;
-SELECT deltaetl_create_job('sales', 'staging', '"The shop"."My sales"');
+SELECT deltaetl_create_job('sales', 'staging', '"The shop"."My sales"', '{"scope": "id > 0"}');
 CALL deltaetl_run_job('sales');
 RESET ROLE; REVOKE SELECT ON staging FROM deltaetl_loader; SET ROLE deltaetl_loader;
 CALL deltaetl_run_job('sales');
@@ -117,7 +117,7 @@ INSERT INTO deltaetl_job SELECT * FROM deltaetl_job;
 RESET ROLE; GRANT SELECT (id) ON "The shop"."My sales" TO deltaetl_reader; SET ROLE deltaetl_reader;
 SELECT name FROM deltaetl_job;
 RESET ROLE; GRANT USAGE ON SCHEMA "The shop" TO deltaetl_reader; SET ROLE deltaetl_reader;
-SELECT name, source, target FROM deltaetl_job;
+SELECT name, source, target, options FROM deltaetl_job;
 RESET ROLE;
 
 -- nothing breaks when the role has gone, and a superuser can clean up

@@ -46,8 +46,14 @@ CALL deltaetl_run_job('plain');
 SELECT count(*) FROM products;
 DROP TRIGGER escape ON products;
 RESET ROLE;
--- where nobody has set one, there is nobody to become
+-- the same if it is the user of the session that was set
 SET SESSION AUTHORIZATION regress_deltaetl_maker;
+CALL deltaetl_run_job('escape');
+CREATE OR REPLACE FUNCTION escape() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE 'RESET SESSION AUTHORIZATION';
+	RETURN true;
+END $$;
 CALL deltaetl_run_job('escape');
 RESET SESSION AUTHORIZATION;
 SELECT job, status, role, sqlstate FROM deltaetl_run_log ORDER BY run_id;
@@ -70,7 +76,29 @@ BEGIN
 END $$;
 SELECT count(*) FROM products;
 SELECT job, status FROM deltaetl_run_log ORDER BY run_id;
+RESET ROLE;
 
+-- what is deferred waits for the end, as it does for a sync in a transaction
+CREATE TABLE parents (id int PRIMARY KEY);
+CREATE TABLE children (id int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE items (id int PRIMARY KEY);
+CREATE FUNCTION add_family() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO children VALUES (NEW.id);
+	INSERT INTO parents VALUES (NEW.id);
+	RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER add_family AFTER INSERT ON items DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION add_family();
+SELECT deltaetl_create_job('family', 'staging', 'items');
+CALL deltaetl_run_job('family');
+SELECT count(*) FROM children;
+SELECT status, inserted FROM deltaetl_run_log WHERE job = 'family';
+SELECT deltaetl_drop_job('family');
+DROP TABLE items, children, parents;
+DROP FUNCTION add_family;
+
+SET ROLE regress_deltaetl_maker;
 SELECT deltaetl_drop_job(name) FROM deltaetl_job;
 DROP TABLE products, staging;
 DROP FUNCTION tell, escape, escape_later;

@@ -20,7 +20,9 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
@@ -100,7 +102,16 @@ check_installed(Oid extension, const Job *job)
 bool
 deltaetl_may_unschedule(void)
 {
-	return has_pg_cron() && may_use_schema(get_namespace_oid(CRON_SCHEMA, false));
+	Oid			schema = get_namespace_oid(CRON_SCHEMA, true);
+	Datum		may_call;
+
+	if (!has_pg_cron() || !OidIsValid(schema) || !may_use_schema(schema) ||
+		pg_class_aclcheck(get_relname_relid("job", schema), GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		return false;
+	may_call = DirectFunctionCall2(has_function_privilege_name,
+								   CStringGetTextDatum(CRON_SCHEMA ".unschedule(bigint)"),
+								   CStringGetTextDatum("EXECUTE"));
+	return DatumGetBool(may_call);
 }
 
 static void

@@ -9,8 +9,9 @@
  * needed beyond that lives in memory of the call.
  *
  * A job runs as its owner.  Where that is not who has logged in, but a role
- * that was set, code that the run calls must not set another one: the owner's
- * code could become whoever has set it.
+ * that was set, code that the run calls is kept from setting another one: the
+ * owner's code could become whoever has set it.  As everywhere in PostgreSQL
+ * that is no wall: code can be left to the commit.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -137,13 +138,19 @@ set_lock_timeout(const char *timeout)
 								 GUC_ACTION_LOCAL, true, 0, false);
 }
 
-/* What is deferred to the end of the transaction is part of the run. */
+/*
+ * Run it so that nothing it calls can set a role, what waits for the end of
+ * the transaction included.
+ */
 static void
-fire_deferred_triggers(void)
+run_guarded(JobAttempt *attempt, Oid user, int context)
 {
-	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
 
-	AfterTriggerSetState(statement);
+	SetUserIdAndSecContext(user, context | SECURITY_LOCAL_USERID_CHANGE);
+	(void) deltaetl_run_sync(&attempt->run);
+	AfterTriggerSetState(immediate);
+	SetUserIdAndSecContext(user, context);
 }
 
 /* The end of the transaction may fail as well. */
@@ -157,13 +164,12 @@ run_in_transaction(JobAttempt *attempt)
 	EnsurePortalSnapshotExists();
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(attempt->memory);
-	if (user != GetSessionUserId())
-		SetUserIdAndSecContext(user, context | SECURITY_LOCAL_USERID_CHANGE);
 	resolve_job(attempt);
 	set_lock_timeout(attempt->options.lock_timeout);
-	(void) deltaetl_run_sync(&attempt->run);
-	fire_deferred_triggers();
-	SetUserIdAndSecContext(user, context);
+	if (user == GetAuthenticatedUserId())
+		(void) deltaetl_run_sync(&attempt->run);
+	else
+		run_guarded(attempt, user, context);
 	ReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(attempt->memory);
 	deltaetl_spi_commit();
@@ -358,7 +364,7 @@ check_nothing_written(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 			 errmsg("deltaetl_run_job() cannot run in a transaction that has written"),
-			 errdetail("The job ends transactions, so what was written before it could not be rolled back any more."),
+			 errdetail("The job ends transactions, so what was written or locked before it could not be taken back any more."),
 			 errhint("COMMIT before the CALL, or call deltaetl_sync() in the transaction.")));
 }
 
