@@ -1,4 +1,5 @@
 -- What a run has changed, row by row.
+SELECT deltaetl_prune_log('0') >= 0 AS pruned;
 CREATE TABLE products (id int PRIMARY KEY, name text, price numeric(10,2), tags text[]);
 CREATE TABLE staging (LIKE products);
 INSERT INTO products VALUES (1, 'one', 1.00, NULL), (2, 'two', 2.00, '{a,b}'), (3, 'three', NULL, '{}'), (4, 'four', 4.00, '{d}');
