@@ -83,6 +83,7 @@ OBJS = \
 	src/guard.o \
 	src/options.o \
 	src/owner.o \
+	src/params.o \
 	src/runlog.o \
 	src/spi.o \
 	src/stored.o \

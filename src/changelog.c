@@ -125,7 +125,10 @@ open_entries(ChangeLog *log, const Mapping *mapping)
 
 	log->entries = table_open(relid, RowExclusiveLock);
 	if (RelationGetNumberOfAttributes(log->entries) != ENTRY_COLUMNS)
-		elog(ERROR, "unexpected columns in \"%s\"", CHANGE_TABLE);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" of extension deltaetl has been altered", CHANGE_TABLE),
+				 errhint("Make it again as the extension has made it.")));
 	log->estate = CreateExecutorState();
 	log->estate->es_output_cid = GetCurrentCommandId(true);
 	log->result = makeNode(ResultRelInfo);

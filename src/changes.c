@@ -38,33 +38,16 @@ changes_query(Oid extension)
 					" ORDER BY r.run_id, c.position", schema, schema);
 }
 
-static void
-set_param(ParamExternData *param, Oid type, Datum value, bool isnull)
-{
-	param->value = value;
-	param->isnull = isnull;
-	param->pflags = PARAM_FLAG_CONST;
-	param->ptype = type;
-}
-
-static void
-set_name(ParamExternData *param, const char *name)
-{
-	set_param(param, NAMEOID,
-			  name ? DirectFunctionCall1(namein, CStringGetDatum(name)) : (Datum) 0,
-			  name == NULL);
-}
-
 static ParamListInfo
 changes_params(Relation target, int64 after_run)
 {
 	RelationName name = deltaetl_relation_name(RelationGetRelid(target));
-	ParamListInfo params = makeParamList(4);
+	ParamListInfo params = deltaetl_params_create(4);
 
-	set_name(&params->params[0], name.schema);
-	set_name(&params->params[1], name.name);
-	set_param(&params->params[2], INT8OID, Int64GetDatum(after_run), false);
-	set_name(&params->params[3], GetUserNameFromId(target->rd_rel->relowner, false));
+	deltaetl_params_add_name(params, name.schema);
+	deltaetl_params_add_name(params, name.name);
+	deltaetl_params_add_bigint(params, after_run);
+	deltaetl_params_add_name(params, GetUserNameFromId(target->rd_rel->relowner, false));
 	return params;
 }
 

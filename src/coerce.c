@@ -75,7 +75,13 @@ assign_column(ParseState *pstate, ColumnRef *ref)
 								  COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST,
 								  -1);
 	if (value == NULL)
-		elog(ERROR, "column \"%s\" cannot be assigned", column->name);
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of \"%s\" can no longer be assigned to type %s",
+						column->name, state->mapping->source.name,
+						format_type_be(column->type)),
+				 errdetail("A cast has been dropped during the run."),
+				 errhint("Create the cast again, or try again to see what is missing.")));
 	return value;
 }
 

@@ -23,7 +23,7 @@
  *		direct, changelog -> batch
  *		changelog -> image, compare, owner
  *		explain -> lock, census, fingerprint, apply
- *		all of these -> delta, query, spi, progress
+ *		all of these -> delta, query, params, spi, progress
  *		spi, modify -> execute
  *		hash -> encode
  *		image -> image_value -> image_scalar -> image_json
@@ -220,6 +220,14 @@ extern char *deltaetl_untrack_query(const MappingSide *target, List *hashes);
 extern char *deltaetl_verify_query(const Mapping *mapping, Relation target,
 								   const char *hash_column,
 								   const StoredHash *hash);
+
+/* params.c */
+extern ParamListInfo deltaetl_params_create(int count);
+extern void deltaetl_params_add(ParamListInfo params, Oid type, Datum value,
+								bool isnull);
+extern void deltaetl_params_add_text(ParamListInfo params, const char *value);
+extern void deltaetl_params_add_name(ParamListInfo params, const char *value);
+extern void deltaetl_params_add_bigint(ParamListInfo params, int64 value);
 
 /* spi.c */
 typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);

@@ -52,17 +52,10 @@ typedef struct JobReader
 ParamListInfo
 deltaetl_text_params(const char *const *values, int count)
 {
-	ParamListInfo params = makeParamList(count);
+	ParamListInfo params = deltaetl_params_create(count);
 
 	for (int i = 0; i < count; i++)
-	{
-		ParamExternData *param = &params->params[i];
-
-		param->isnull = values[i] == NULL;
-		param->value = param->isnull ? (Datum) 0 : CStringGetTextDatum(values[i]);
-		param->pflags = PARAM_FLAG_CONST;
-		param->ptype = TEXTOID;
-	}
+		deltaetl_params_add_text(params, values[i]);
 	return params;
 }
 

@@ -101,12 +101,9 @@ take_run(TupleTableSlot *slot, void *arg)
 static ParamListInfo
 run_id_param(int64 run_id)
 {
-	ParamListInfo params = makeParamList(1);
+	ParamListInfo params = deltaetl_params_create(1);
 
-	params->params[0].value = Int64GetDatum(run_id);
-	params->params[0].isnull = false;
-	params->params[0].pflags = PARAM_FLAG_CONST;
-	params->params[0].ptype = INT8OID;
+	deltaetl_params_add_bigint(params, run_id);
 	return params;
 }
 

@@ -13,12 +13,10 @@
  */
 #include "run.h"
 
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "changelog.h"
-#include "funcapi.h"
 #include "logged_run.h"
 #include "miscadmin.h"
 #include "progress.h"
@@ -215,7 +213,6 @@ reverse_and_apply(Run *run, const Mapping *mapping, LoggedRun *logged, bool skip
 	Delta	   *delta;
 
 	deltaetl_run_enter(run, RUN_DETECT);
-	deltaetl_progress_phase(RUN_DETECT, 0);
 	delta = deltaetl_reverse_run(mapping, logged, &conflicts);
 	deltaetl_run_note_reading(run, logged->written);
 	if (conflicts.count > 0 && !skip)
@@ -239,26 +236,15 @@ revert_run(Run *run, LoggedRun *logged, bool skip)
 	deltaetl_progress_begin(request->source, request->target);
 	deltaetl_check_request(request, schema);
 	deltaetl_run_enter(run, RUN_LOCK);
-	deltaetl_progress_phase(RUN_LOCK, 0);
 	mapping = deltaetl_lock_and_resolve(request, schema, ShareRowExclusiveLock);
 	(void) deltaetl_mark_running(request->target);
 	deltaetl_check_snapshot(mapping);
 	check_tree(mapping, logged);
 	deltaetl_run_number(run);
-	deltaetl_progress_set_run(run->run_id);
 	run->key_columns = logged->key_columns;
 	reverse_and_apply(run, mapping, logged, skip);
 	deltaetl_run_end(run, RUN_SUCCEEDED);
 	deltaetl_progress_end();
-}
-
-static Datum
-elapsed(const Run *run)
-{
-	Interval   *interval = palloc0(sizeof(Interval));
-
-	interval->time = run->finished - run->started;
-	return IntervalPGetDatum(interval);
 }
 
 PG_FUNCTION_INFO_V1(deltaetl_revert);
@@ -281,9 +267,6 @@ deltaetl_revert(PG_FUNCTION_ARGS)
 	SyncOptions options;
 	LoggedRun  *logged;
 	Run			run;
-	TupleDesc	desc;
-	Datum		values[6];
-	bool		nulls[6] = {false};
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -291,8 +274,6 @@ deltaetl_revert(PG_FUNCTION_ARGS)
 				 errmsg("run_id must not be null")));
 	PreventCommandIfReadOnly("deltaetl_revert()");
 	PreventCommandDuringRecovery("deltaetl_revert()");
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	logged = deltaetl_find_logged_run(extension, PG_GETARG_INT64(0));
 	check_logged(logged);
@@ -304,11 +285,5 @@ deltaetl_revert(PG_FUNCTION_ARGS)
 	revert_run(&run, logged, skip);
 	tuplestore_end(logged->changes);
 
-	values[0] = Int64GetDatum(run.run_id);
-	values[1] = Int64GetDatum((int64) run.applied.count[DELTA_INSERT]);
-	values[2] = Int64GetDatum((int64) run.applied.count[DELTA_UPDATE]);
-	values[3] = Int64GetDatum((int64) run.applied.count[DELTA_DELETE]);
-	values[4] = Int64GetDatum((int64) run.unchanged);
-	values[5] = elapsed(&run);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	PG_RETURN_DATUM(deltaetl_run_result(fcinfo, &run));
 }

@@ -146,6 +146,7 @@ extern void deltaetl_run_enter(Run *run, RunPhase phase);
 extern void deltaetl_run_number(Run *run);
 extern void deltaetl_run_note_reading(Run *run, uint64 rows);
 extern void deltaetl_run_end(Run *run, RunStatus status);
+extern Datum deltaetl_run_result(FunctionCallInfo fcinfo, const Run *run);
 
 /* sync.c */
 extern RunStatus deltaetl_run_sync(Run *run);

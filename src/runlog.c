@@ -9,12 +9,15 @@
  */
 #include "run.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/sequence.h"
 #include "executor/instrument.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "progress.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -68,17 +71,25 @@ deltaetl_run_begin(Run *run, const SyncOptions *options)
 	run->phase = RUN_RESOLVE;
 }
 
-/* Go on to another phase. */
-void
-deltaetl_run_enter(Run *run, RunPhase phase)
+static void
+end_phase(Run *run)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
 	run->spent[run->phase] += now - run->entered;
 	run->entered = now;
+}
+
+/* Go on to another phase.  How much there is to apply, deltaetl_apply() shows. */
+void
+deltaetl_run_enter(Run *run, RunPhase phase)
+{
+	end_phase(run);
 	run->phase = phase;
 	if (phase == RUN_DETECT)
 		run->pages_before = pgBufferUsage;
+	if (phase != RUN_APPLY)
+		deltaetl_progress_phase(phase, 0);
 }
 
 /*
@@ -91,6 +102,7 @@ deltaetl_run_number(Run *run)
 	Oid			sequence = deltaetl_own_relation(run->extension, RUN_ID_SEQUENCE);
 
 	run->run_id = nextval_internal(sequence, false);
+	deltaetl_progress_set_run(run->run_id);
 }
 
 /* Note what detection has read, its workers included. */
@@ -108,28 +120,10 @@ deltaetl_run_note_reading(Run *run, uint64 rows)
 
 /* ---------- its entry ---------- */
 
-/* Parameters of a query, taken one after the other. */
-static void
-add_param(ParamListInfo params, Oid type, Datum value, bool isnull)
-{
-	ParamExternData *param = &params->params[params->numParams++];
-
-	param->value = value;
-	param->isnull = isnull;
-	param->pflags = PARAM_FLAG_CONST;
-	param->ptype = type;
-}
-
-static void
-add_text(ParamListInfo params, const char *text)
-{
-	add_param(params, TEXTOID, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
-}
-
 static void
 add_count(ParamListInfo params, uint64 count, bool known)
 {
-	add_param(params, INT8OID, Int64GetDatum((int64) count), !known);
+	deltaetl_params_add(params, INT8OID, Int64GetDatum((int64) count), !known);
 }
 
 static void
@@ -138,7 +132,7 @@ add_time(ParamListInfo params, int64 microseconds)
 	Interval   *interval = palloc0(sizeof(Interval));
 
 	interval->time = microseconds;
-	add_param(params, INTERVALOID, IntervalPGetDatum(interval), false);
+	deltaetl_params_add(params, INTERVALOID, IntervalPGetDatum(interval), false);
 }
 
 static void
@@ -150,31 +144,30 @@ add_names(ParamListInfo params, List *names)
 
 	foreach(cell, names)
 		values[count++] = DirectFunctionCall1(namein, CStringGetDatum(lfirst(cell)));
-	add_param(params, NAMEARRAYOID,
-			  PointerGetDatum(construct_array(values, count, NAMEOID, NAMEDATALEN,
-											  false, TYPALIGN_CHAR)),
-			  names == NIL);
+	deltaetl_params_add(params, NAMEARRAYOID,
+						PointerGetDatum(construct_array(values, count, NAMEOID, NAMEDATALEN,
+														false, TYPALIGN_CHAR)),
+						names == NIL);
 }
 
 /* The columns of an entry, in their order. */
 static ParamListInfo
 entry_params(const Run *run, RunStatus status)
 {
-	ParamListInfo params = makeParamList(RUN_COLUMNS);
+	ParamListInfo params = deltaetl_params_create(RUN_COLUMNS);
 	bool		counted = status != RUN_FAILED;
 
-	params->numParams = 0;
-	add_param(params, INT8OID, Int64GetDatum(run->run_id), false);
-	add_text(params, run->options->job);
-	add_text(params, run->source.schema);
-	add_text(params, run->source.name);
-	add_text(params, run->target.schema);
-	add_text(params, run->target.name);
-	add_param(params, OIDOID, ObjectIdGetDatum(run->options->request.target), false);
-	add_param(params, OIDOID, ObjectIdGetDatum(run->role), false);
-	add_param(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->started), false);
-	add_param(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->finished), false);
-	add_text(params, status_names[status]);
+	deltaetl_params_add_bigint(params, run->run_id);
+	deltaetl_params_add_text(params, run->options->job);
+	deltaetl_params_add_text(params, run->source.schema);
+	deltaetl_params_add_text(params, run->source.name);
+	deltaetl_params_add_text(params, run->target.schema);
+	deltaetl_params_add_text(params, run->target.name);
+	deltaetl_params_add(params, OIDOID, ObjectIdGetDatum(run->options->request.target), false);
+	deltaetl_params_add(params, OIDOID, ObjectIdGetDatum(run->role), false);
+	deltaetl_params_add(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->started), false);
+	deltaetl_params_add(params, TIMESTAMPTZOID, TimestampTzGetDatum(run->finished), false);
+	deltaetl_params_add_text(params, status_names[status]);
 	add_count(params, run->applied.count[DELTA_INSERT], counted);
 	add_count(params, run->applied.count[DELTA_UPDATE], counted);
 	add_count(params, run->applied.count[DELTA_DELETE], counted);
@@ -183,11 +176,11 @@ entry_params(const Run *run, RunStatus status)
 		add_time(params, run->spent[phase]);
 	add_count(params, run->rows_read, counted);
 	add_count(params, run->bytes_read, true);
-	add_param(params, JSONBOID, JsonbPGetDatum(run->options->given), false);
+	deltaetl_params_add(params, JSONBOID, JsonbPGetDatum(run->options->given), false);
 	add_names(params, run->key_columns);
-	add_text(params, run->sqlstate);
-	add_text(params, run->message);
-	add_text(params, run->detail);
+	deltaetl_params_add_text(params, run->sqlstate);
+	deltaetl_params_add_text(params, run->message);
+	deltaetl_params_add_text(params, run->detail);
 	return params;
 }
 
@@ -257,11 +250,32 @@ deltaetl_run_end(Run *run, RunStatus status)
 {
 	if (run->run_id == 0)
 		deltaetl_run_number(run);
-	deltaetl_run_enter(run, run->phase);
+	end_phase(run);
 	run->finished = run->entered;
 	insert_entry(run, status);
 	if (deltaetl_notify)
 		notify(run, status);
+}
+
+/* The row that a function which has done a run returns: number, counts, time. */
+Datum
+deltaetl_run_result(FunctionCallInfo fcinfo, const Run *run)
+{
+	Interval   *elapsed = palloc0(sizeof(Interval));
+	TupleDesc	desc;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	elapsed->time = run->finished - run->started;
+	values[0] = Int64GetDatum(run->run_id);
+	values[1] = Int64GetDatum((int64) run->applied.count[DELTA_INSERT]);
+	values[2] = Int64GetDatum((int64) run->applied.count[DELTA_UPDATE]);
+	values[3] = Int64GetDatum((int64) run->applied.count[DELTA_DELETE]);
+	values[4] = Int64GetDatum((int64) run->unchanged);
+	values[5] = IntervalPGetDatum(elapsed);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
 /* ---------- deltaetl_prune_log ---------- */
@@ -337,13 +351,12 @@ deltaetl_prune_log(PG_FUNCTION_ARGS)
 {
 	Interval   *keep = read_keep(fcinfo);
 	Oid			extension = deltaetl_extension(fcinfo);
-	ParamListInfo params = makeParamList(1);
+	ParamListInfo params = deltaetl_params_create(1);
 
-	params->numParams = 0;
-	add_param(params, TIMESTAMPTZOID,
-			  DirectFunctionCall2(timestamptz_mi_interval,
-								  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-								  IntervalPGetDatum(keep)), false);
+	deltaetl_params_add(params, TIMESTAMPTZOID,
+						DirectFunctionCall2(timestamptz_mi_interval,
+											TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+											IntervalPGetDatum(keep)), false);
 	PG_RETURN_INT64((int64) deltaetl_owner_execute(extension, prune_query(extension),
 												   params, NULL, NULL));
 }

@@ -149,13 +149,10 @@ void
 deltaetl_spi_collect(const char *query, const Mapping *mapping,
 					 bytea *reference)
 {
-	ParamListInfo params = makeParamList(1);
+	ParamListInfo params = deltaetl_params_create(1);
 	RowReceiver receiver = deltaetl_receiver(NULL, NULL);
 
-	params->params[0].value = PointerGetDatum(reference);
-	params->params[0].isnull = false;
-	params->params[0].pflags = PARAM_FLAG_CONST;
-	params->params[0].ptype = BYTEAOID;
+	deltaetl_params_add(params, BYTEAOID, PointerGetDatum(reference), false);
 	select_rows(query, mapping, params, CURSOR_OPT_PARALLEL_OK, &receiver);
 }
 

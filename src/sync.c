@@ -9,10 +9,8 @@
  */
 #include "run.h"
 
-#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "changelog.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "progress.h"
 #include "tcop/utility.h"
@@ -64,7 +62,6 @@ detect_and_apply(Run *run, const Mapping *mapping)
 	Delta	   *delta;
 
 	deltaetl_run_enter(run, RUN_DETECT);
-	deltaetl_progress_phase(RUN_DETECT, 0);
 	delta = detect_and_guard(run, mapping);
 	deltaetl_run_enter(run, RUN_APPLY);
 	run->applied = run->options->dry_run ? planned_counts(delta) : apply(run, delta);
@@ -136,10 +133,8 @@ deltaetl_run_sync(Run *run)
 	if (may_run(options))
 	{
 		deltaetl_run_enter(run, RUN_LOCK);
-		deltaetl_progress_phase(RUN_LOCK, 0);
 		mapping = lock_and_resolve(options, schema);
 		deltaetl_run_number(run);
-		deltaetl_progress_set_run(run->run_id);
 		run->key_columns = key_names(mapping);
 		deltaetl_notice_untracked(mapping);
 		detect_and_apply(run, mapping);
@@ -149,15 +144,6 @@ deltaetl_run_sync(Run *run)
 	deltaetl_run_end(run, status);
 	deltaetl_progress_end();
 	return status;
-}
-
-static Datum
-elapsed(const Run *run)
-{
-	Interval   *interval = palloc0(sizeof(Interval));
-
-	interval->time = run->finished - run->started;
-	return IntervalPGetDatum(interval);
 }
 
 PG_FUNCTION_INFO_V1(deltaetl_sync);
@@ -180,22 +166,11 @@ deltaetl_sync(PG_FUNCTION_ARGS)
 {
 	SyncOptions options = deltaetl_read_options(fcinfo);
 	Run			run;
-	TupleDesc	desc;
-	Datum		values[6];
-	bool		nulls[6] = {false};
 
 	PreventCommandIfReadOnly("deltaetl_sync()");
 	PreventCommandDuringRecovery("deltaetl_sync()");
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	deltaetl_run_begin(&run, &options);
 	(void) deltaetl_run_sync(&run);
-	values[0] = Int64GetDatum(run.run_id);
-	values[1] = Int64GetDatum((int64) run.applied.count[DELTA_INSERT]);
-	values[2] = Int64GetDatum((int64) run.applied.count[DELTA_UPDATE]);
-	values[3] = Int64GetDatum((int64) run.applied.count[DELTA_DELETE]);
-	values[4] = Int64GetDatum((int64) run.unchanged);
-	values[5] = elapsed(&run);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	PG_RETURN_DATUM(deltaetl_run_result(fcinfo, &run));
 }
