@@ -79,10 +79,12 @@ OBJS = \
 	src/query.o \
 	src/query_detect.o \
 	src/query_delta.o \
+	src/query_overtaken.o \
 	src/query_track.o \
 	src/guard.o \
 	src/options.o \
 	src/owner.o \
+	src/overtaken.o \
 	src/params.o \
 	src/runlog.o \
 	src/spi.o \
@@ -96,14 +98,14 @@ SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply reread security parallel random stored_bytes stored_values random_layout load \
-	direct direct_rows contexts processes tracked tracked_sync track_trees track_errors verify \
+	direct direct_rows row_locking contexts processes tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
 	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \
 	jobs job_options job_roles
 REGRESS_OPTS = --encoding=UTF8 --no-locale
-ISOLATION = two_syncs writers timeout ddl reverts if_running retries
+ISOLATION = two_syncs writers row_locks timeout ddl reverts if_running retries
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 	--load-extension=pgcrypto --load-extension=deltaetl
 EXTRA_CLEAN = .built-for tmp_check

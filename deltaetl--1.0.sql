@@ -337,6 +337,7 @@ CREATE FUNCTION deltaetl_sync(
 	if_running text DEFAULT 'wait',
 	max_delete_rows bigint DEFAULT NULL,
 	max_update_pct float8 DEFAULT NULL,
+	lock_mode text DEFAULT 'table',
 	OUT run_id bigint,
 	OUT inserted bigint,
 	OUT updated bigint,
@@ -346,7 +347,7 @@ CREATE FUNCTION deltaetl_sync(
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8) IS
+COMMENT ON FUNCTION deltaetl_sync(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8, text) IS
 'bring target to the content of source, touching only rows that differ';
 
 -- ---------- explain.c ----------
@@ -366,12 +367,13 @@ CREATE FUNCTION deltaetl_explain(
 	log_changes text DEFAULT 'none',
 	if_running text DEFAULT 'wait',
 	max_delete_rows bigint DEFAULT NULL,
-	max_update_pct float8 DEFAULT NULL)
+	max_update_pct float8 DEFAULT NULL,
+	lock_mode text DEFAULT 'table')
 RETURNS SETOF text
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 30;
 
-COMMENT ON FUNCTION deltaetl_explain(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8) IS
+COMMENT ON FUNCTION deltaetl_explain(regclass, regclass, name[], name[], name[], text, text, boolean, float8, boolean, name, text, text, bigint, float8, text) IS
 'what deltaetl_sync() would do with these arguments, and why; reads no rows and writes nothing';
 
 -- ---------- changes.c ----------

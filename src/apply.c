@@ -22,6 +22,7 @@
 #include "changelog.h"
 #include "progress.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 /* The statement that an action takes, unless its rows are written directly. */
 char *
@@ -101,7 +102,8 @@ apply_action(Delta *delta, DeltaAction action, ChangeLog *log)
  * What keeps rows of the source from being read again when they are written,
  * so that they have to be taken before.  A statement does not see what is
  * written while it runs, so the first one needs none; and where rows are
- * written without a plan nobody else writes meanwhile.
+ * written without a plan nobody else writes meanwhile.  What others overtake
+ * is written under a newer snapshot than the source has been read under.
  */
 Obstacle
 deltaetl_obstacle_to_rereading(const Delta *delta)
@@ -109,6 +111,8 @@ deltaetl_obstacle_to_rereading(const Delta *delta)
 	const Mapping *mapping = delta->mapping;
 	bool		is_first = delta->count[DELTA_DELETE] == 0;
 
+	if (delta->lock_rows)
+		return deltaetl_obstacle(OBSTACLE_ROW_LOCKS, NULL);
 	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
 	{
 		bool		unaffected = is_first || deltaetl_can_apply_directly(delta, action);
@@ -158,22 +162,12 @@ rows_to_apply(const Delta *delta)
 		delta->count[DELTA_INSERT];
 }
 
-/*
- * Apply the delta; returns how many rows were really changed.  The changes go
- * to the log, unless that is NULL, but not what triggers and foreign keys do to
- * other rows.
- */
-AppliedCounts
-deltaetl_apply(Delta *delta, ChangeLog *log)
+/* Write what the delta has; what is not inserted may have been by others. */
+static AppliedCounts
+apply_actions(Delta *delta, ChangeLog *log)
 {
 	AppliedCounts applied = {0};
-	List	   *source = open_source(delta->mapping);
 
-	deltaetl_progress_phase(RUN_APPLY, rows_to_apply(delta));
-	if (delta->by_position &&
-		!deltaetl_is_free(deltaetl_obstacle_to_rereading(delta)))
-		deltaetl_delta_take_values(delta);
-	deltaetl_hold_triggers();
 	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
 	{
 		if (delta->count[action] == 0)
@@ -185,8 +179,84 @@ deltaetl_apply(Delta *delta, ChangeLog *log)
 					 errmsg("more rows of \"%s\" would be changed than differ",
 							delta->mapping->target.name),
 					 errdetail("Triggers of the table have given other rows the same keys.")));
-		report_shortfall(delta, action, applied.count[action]);
+		if (action != DELTA_INSERT || !delta->lock_rows)
+			report_shortfall(delta, action, applied.count[action]);
 	}
+	return applied;
+}
+
+static void
+add_counts(uint64 *sum, const uint64 *counts)
+{
+	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
+		sum[action] += counts[action];
+}
+
+/* How often overtaken rows are looked at again. */
+#define MAX_ROUNDS 10
+
+/* Write rows that are locked first; returns those that others have overtaken. */
+static Delta *
+apply_round(Delta *delta, ChangeLog *log, AppliedCounts *applied)
+{
+	Delta	   *overtaken = deltaetl_lock_rows(delta);
+
+	*applied = apply_actions(delta, log);
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (applied->count[DELTA_INSERT] < delta->count[DELTA_INSERT])
+		deltaetl_note_not_inserted(delta, overtaken);
+	report_shortfall(delta, DELTA_INSERT, applied->count[DELTA_INSERT]);
+	return overtaken;
+}
+
+/*
+ * Lock and write the rows of the delta, then those that have been overtaken, as
+ * they are by then, and so on.  The delta's counts become those of all rounds.
+ */
+static AppliedCounts
+apply_locked(Delta *delta, ChangeLog *log)
+{
+	AppliedCounts total = {0};
+	Delta		sum = {0};
+	Delta	   *current = delta;
+
+	PushCopiedSnapshot(GetActiveSnapshot());
+	for (int round = 0; current != NULL; round++)
+	{
+		AppliedCounts applied;
+		Delta	   *overtaken = apply_round(current, log, &applied);
+
+		if (round == MAX_ROUNDS && rows_to_apply(overtaken) > 0)
+			deltaetl_report_overtaken(overtaken);
+		add_counts(total.count, applied.count);
+		add_counts(sum.count, current->count);
+		if (current != delta)
+			deltaetl_delta_free(current);
+		current = deltaetl_look_again(overtaken);
+	}
+	PopActiveSnapshot();
+	memcpy(delta->count, sum.count, sizeof(total.count));
+	return total;
+}
+
+/*
+ * Apply the delta; returns how many rows were really changed.  The changes go
+ * to the log, unless that is NULL, but not what triggers and foreign keys do to
+ * other rows.
+ */
+AppliedCounts
+deltaetl_apply(Delta *delta, ChangeLog *log)
+{
+	AppliedCounts applied;
+	List	   *source = open_source(delta->mapping);
+
+	deltaetl_progress_phase(RUN_APPLY, rows_to_apply(delta));
+	if (delta->by_position &&
+		!deltaetl_is_free(deltaetl_obstacle_to_rereading(delta)))
+		deltaetl_delta_take_values(delta);
+	deltaetl_hold_triggers();
+	applied = delta->lock_rows ? apply_locked(delta, log) : apply_actions(delta, log);
 	close_source(source);
 	deltaetl_fire_triggers();
 	return applied;

@@ -123,6 +123,26 @@ deltaetl_delta_register(Delta *delta)
 							  delta->count[i]);
 }
 
+/* Hide it again, to make another one visible. */
+void
+deltaetl_delta_unregister(void)
+{
+	for (int i = 0; i < DELTA_STORES; i++)
+		deltaetl_spi_unregister(store_names[i]);
+}
+
+/* Put other rows into a store of a delta that is visible to queries. */
+void
+deltaetl_delta_replace(Delta *delta, int store, Tuplestorestate *rows,
+					   uint64 count)
+{
+	deltaetl_spi_unregister(store_names[store]);
+	tuplestore_end(delta->rows[store]);
+	delta->rows[store] = rows;
+	delta->count[store] = count;
+	deltaetl_spi_register(store_names[store], delta->desc, rows, count);
+}
+
 static void
 keep_row(TupleTableSlot *slot, void *arg)
 {
@@ -157,13 +177,7 @@ deltaetl_delta_take_values(Delta *delta)
 	}
 	deltaetl_delta_forget_positions(delta);
 	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
-	{
-		tuplestore_end(delta->rows[action]);
-		delta->rows[action] = rows[action];
-		deltaetl_spi_unregister(store_names[action]);
-		deltaetl_spi_register(store_names[action], delta->desc, rows[action],
-							  delta->count[action]);
-	}
+		deltaetl_delta_replace(delta, action, rows[action], delta->count[action]);
 }
 
 /* Give back its temporary files, which do not go with the memory context. */

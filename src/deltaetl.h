@@ -19,7 +19,7 @@
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collection, positions, lone_rows
  *		collect, collection, positions -> setdiff, runs, stored_row, compare
- *		apply -> direct, modify, changelog
+ *		apply -> direct, modify, overtaken, changelog
  *		direct, changelog -> batch
  *		changelog -> image, compare, owner
  *		explain -> lock, census, fingerprint, apply
@@ -108,6 +108,7 @@ typedef struct Delta
 	bool		confirm_late;	/* rows to update may be confirmed when they
 								 * are written */
 	bool		unconfirmed;	/* rows to update may turn out to be the same */
+	bool		lock_rows;		/* others may write to the target meanwhile */
 	TupleDesc	desc;			/* of its rows, or their positions */
 	Tuplestorestate *rows[DELTA_STORES];
 	uint64		count[DELTA_STORES];
@@ -266,6 +267,9 @@ extern void deltaetl_delta_note_change(Delta *delta, int column,
 									   const TupleTableSlot *slot,
 									   int source, int target);
 extern void deltaetl_delta_register(Delta *delta);
+extern void deltaetl_delta_unregister(void);
+extern void deltaetl_delta_replace(Delta *delta, int store,
+								   Tuplestorestate *rows, uint64 count);
 extern void deltaetl_delta_forget_positions(Delta *delta);
 extern void deltaetl_delta_take_values(Delta *delta);
 extern const char *deltaetl_delta_name(int store);
@@ -299,6 +303,7 @@ extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 extern void deltaetl_join_detect(Delta *delta);
 typedef void (*ChangeCallback) (Delta *delta, const TupleTableSlot *slot);
 
+extern void deltaetl_note_joined(Delta *delta, const TupleTableSlot *slot);
 extern void deltaetl_take_joined(Delta *delta, TupleTableSlot *slot,
 								 ChangeCallback note_changes);
 
@@ -327,6 +332,17 @@ extern Obstacle deltaetl_obstacle_to_direct(const Delta *delta,
 extern bool deltaetl_can_apply_directly(const Delta *delta, DeltaAction action);
 extern uint64 deltaetl_direct_update(Delta *delta, ChangeLog *log);
 extern uint64 deltaetl_direct_insert(const Delta *delta, ChangeLog *log);
+
+/* query_overtaken.c */
+extern char *deltaetl_overtaken_query(const Mapping *mapping, DeltaAction action);
+extern char *deltaetl_not_inserted_query(const Mapping *mapping);
+
+/* overtaken.c */
+extern void deltaetl_check_row_locks(const Mapping *mapping);
+extern Delta *deltaetl_lock_rows(Delta *delta);
+extern void deltaetl_note_not_inserted(Delta *delta, Delta *overtaken);
+extern Delta *deltaetl_look_again(Delta *overtaken);
+extern void deltaetl_report_overtaken(const Delta *overtaken);
 
 /* apply.c */
 extern char *deltaetl_action_query(const Delta *delta, DeltaAction action,

@@ -96,7 +96,8 @@ Obstacle
 deltaetl_obstacle_to_direct(const Delta *delta, DeltaAction action)
 {
 	Relation	target = table_open(delta->mapping->target.relid, NoLock);
-	Obstacle	obstacle = obstacle_in_target(delta->mapping, target);
+	Obstacle	obstacle = delta->lock_rows ? deltaetl_obstacle(OBSTACLE_ROW_LOCKS, NULL) :
+	obstacle_in_target(delta->mapping, target);
 
 	if (deltaetl_is_free(obstacle) && action == DELTA_DELETE)
 		obstacle.kind = OBSTACLE_DELETE;

@@ -233,7 +233,7 @@ explain_lock(const Explanation *explanation, const MappingSide *side, LOCKMODE m
 {
 	deltaetl_explain_line(explanation, 2, "%s: %s, others can %s", say_tree(side),
 						  GetLockmodeName(DEFAULT_LOCKMETHOD, mode),
-						  mode == AccessShareLock ? "read and write" : "read but not write");
+						  mode == ShareRowExclusiveLock ? "read but not write" : "read and write");
 }
 
 static void
@@ -254,7 +254,9 @@ explain_locks(const Explanation *explanation)
 		return;
 	deltaetl_explain_line(explanation, 2, "If another run on %s is going on: %s",
 						  mapping->target.quoted, ways[options->if_running]);
-	if (IsolationUsesXactSnapshot())
+	if (options->lock_rows)
+		deltaetl_explain_line(explanation, 2, "Rows to delete and update are locked before they are written; those that others have changed, or inserted, are looked at again");
+	else if (IsolationUsesXactSnapshot())
 		deltaetl_explain_line(explanation, 2, "Snapshot: older than the locks; %s is read twice more, and if others have changed it, that is an error",
 							  mapping->target.quoted);
 }

@@ -263,6 +263,10 @@ explain_action(const Explanation *explanation, const Delta *delta, DeltaAction a
 static void
 explain_copying(const Explanation *explanation, const Delta *delta)
 {
+	if (delta->lock_rows && delta->mapping->by_fingerprint)
+		deltaetl_explain_line(explanation, 2, "Rows of %s are copied first, because %s",
+							  delta->mapping->source.quoted,
+							  deltaetl_say_obstacle(deltaetl_obstacle_to_rereading(delta)));
 	for (Newness newness = NEW_FEW; newness <= NEW_MOST; newness++)
 	{
 		ApplyCase	apply = first_case(delta);
@@ -308,6 +312,9 @@ create_delta(const Explanation *explanation)
 	const Mapping *mapping = explanation->mapping;
 	Delta	   *delta = deltaetl_delta_create(mapping, explanation->options->deletes);
 
+	delta->lock_rows = explanation->options->lock_rows;
+	if (delta->lock_rows)
+		deltaetl_delta_forget_positions(delta);
 	if (!sets_columns(delta) &&
 		!deltaetl_is_free(deltaetl_obstacle_to_canonical_keys(mapping)))
 		memset(delta->changed, true, mapping->nkeys * sizeof(bool));

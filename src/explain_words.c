@@ -160,6 +160,7 @@ static const char *const words[][2] = {
 
 	[OBSTACLE_KEY_WIDTH] = {"the key has more columns than a fingerprint takes"},
 	[OBSTACLE_LOAD] = {"the target is empty"},
+	[OBSTACLE_ROW_LOCKS] = {"others may write meanwhile (lock_mode => 'row')"},
 	[OBSTACLE_SNAPSHOT] = {"the snapshot of the transaction may be older than indexes and constraints"},
 	[OBSTACLE_SCOPE] = {"the scope could see what the run has written"},
 	[OBSTACLE_DEFERRABLE] = {"index ", " is deferrable"},

@@ -43,8 +43,9 @@ deltaetl_take_joined(Delta *delta, TupleTableSlot *slot,
 					   slot->tts_isnull + JOIN_DELTA_ROW);
 }
 
-static void
-note_row_changes(Delta *delta, const TupleTableSlot *slot)
+/* Note which guarded columns a joined row with all of the source's values changes. */
+void
+deltaetl_note_joined(Delta *delta, const TupleTableSlot *slot)
 {
 	const Mapping *mapping = delta->mapping;
 	int			first = JOIN_DELTA_ROW + DELTA_FIRST_COLUMN;
@@ -58,7 +59,7 @@ note_row_changes(Delta *delta, const TupleTableSlot *slot)
 static void
 collect_row(TupleTableSlot *slot, void *arg)
 {
-	deltaetl_take_joined(arg, slot, note_row_changes);
+	deltaetl_take_joined(arg, slot, deltaetl_note_joined);
 }
 
 /* Fill the delta. */

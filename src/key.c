@@ -317,6 +317,23 @@ named_columns(Relation target, List *names, AttrNumber *attnums)
 }
 
 /*
+ * What keeps the key's index from deciding at once whether a row is inserted,
+ * whatever others insert meanwhile.
+ */
+static Obstacle
+obstacle_to_arbiter(Relation target, const KeyIndex *index)
+{
+	if (index == NULL)
+		return deltaetl_obstacle(OBSTACLE_NO_INDEX, NULL);
+	if (!index->immediate)
+		return deltaetl_obstacle(OBSTACLE_DEFERRABLE, quote_identifier(index->name));
+	if (target->rd_rel->relkind == RELKIND_RELATION && target->rd_rel->relhassubclass)
+		return deltaetl_obstacle(OBSTACLE_CHILDREN,
+								 deltaetl_quote_relation(RelationGetRelid(target)));
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
+}
+
+/*
  * Fill in the key, as columns[0 .. nkeys), which the caller has made room
  * for: the columns named, else what the target's indexes say.
  */
@@ -344,6 +361,7 @@ deltaetl_resolve_key(Mapping *mapping, Relation target, List *key_columns)
 	}
 
 	mapping->key_index = index ? quote_identifier(index->name) : NULL;
+	mapping->arbiter_obstacle = obstacle_to_arbiter(target, index);
 	mapping->nulls_match = index != NULL && index->nulls_not_distinct;
 	for (int i = 0; i < nkeys; i++)
 		add_key_column(mapping, target, key[i], index);

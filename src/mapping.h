@@ -64,6 +64,7 @@ typedef enum ObstacleKind
 
 	OBSTACLE_KEY_WIDTH,
 	OBSTACLE_LOAD,
+	OBSTACLE_ROW_LOCKS,			/* others may write meanwhile */
 	OBSTACLE_SNAPSHOT,			/* older than the locks */
 	OBSTACLE_SCOPE,
 	OBSTACLE_NO_INDEX,
@@ -195,6 +196,8 @@ typedef struct Mapping
 	MappingSide target;
 	KeyOrigin	key_origin;
 	const char *key_index;		/* that says how keys match, quoted; or NULL */
+	Obstacle	arbiter_obstacle;	/* to its keeping one key from being there
+									 * twice */
 	int			nkeys;
 	int			ncolumns;
 	MappingColumn *columns;

@@ -38,10 +38,11 @@ enum SyncArgument
 	ARG_LOG_CHANGES,
 	ARG_IF_RUNNING,
 	ARG_MAX_DELETE_ROWS,
-	ARG_MAX_UPDATE_PCT
+	ARG_MAX_UPDATE_PCT,
+	ARG_LOCK_MODE
 };
 
-#define ARGUMENTS (ARG_MAX_UPDATE_PCT + 1)
+#define ARGUMENTS (ARG_LOCK_MODE + 1)
 #define FIRST_OPTION ARG_KEY_COLUMNS
 
 typedef enum OptionType
@@ -75,7 +76,8 @@ static const Option options[ARGUMENTS] = {
 	[ARG_LOG_CHANGES] = {"log_changes", OPTION_TEXT, "none"},
 	[ARG_IF_RUNNING] = {"if_running", OPTION_TEXT, "wait"},
 	[ARG_MAX_DELETE_ROWS] = {"max_delete_rows", OPTION_INTEGER, NULL},
-	[ARG_MAX_UPDATE_PCT] = {"max_update_pct", OPTION_NUMBER, NULL}
+	[ARG_MAX_UPDATE_PCT] = {"max_update_pct", OPTION_NUMBER, NULL},
+	[ARG_LOCK_MODE] = {"lock_mode", OPTION_TEXT, "table"}
 };
 
 /* ---------- checking values ---------- */
@@ -161,6 +163,7 @@ read_arguments(FunctionCallInfo fcinfo, Oid extension)
 	static const char *const deletes[] = {"ignore", "delete"};
 	static const char *const levels[] = {"none", "keys", "rows"};
 	static const char *const ways[] = {"wait", "skip", "error"};
+	static const char *const modes[] = {"table", "row"};
 	SyncOptions sync = {0};
 
 	read_request(fcinfo, &sync.request);
@@ -175,6 +178,7 @@ read_arguments(FunctionCallInfo fcinfo, Oid extension)
 	sync.log_changes = read_choice(fcinfo, ARG_LOG_CHANGES, levels, lengthof(levels));
 	sync.request.whole_rows = sync.log_changes == LOG_ROWS;
 	sync.if_running = read_choice(fcinfo, ARG_IF_RUNNING, ways, lengthof(ways));
+	sync.lock_rows = read_choice(fcinfo, ARG_LOCK_MODE, modes, lengthof(modes)) == 1;
 	sync.request.privileges = ACL_SELECT | ACL_INSERT | ACL_UPDATE |
 		(sync.deletes ? ACL_DELETE : 0);
 	return sync;

@@ -417,6 +417,22 @@ deltaetl_rows_query(const Delta *delta, DeltaAction action)
 	return buf->data;
 }
 
+/*
+ * Where others may insert the same key meanwhile, the row is not inserted.
+ * They are known by the key's index, so those of other indexes are errors.
+ */
+static void
+append_conflict(StringInfo buf, const Mapping *mapping)
+{
+	appendStringInfoString(buf, " ON CONFLICT (");
+	for (int i = 0; i < mapping->nkeys; i++)
+	{
+		deltaetl_append_separator(buf, i);
+		appendStringInfoString(buf, mapping->columns[i].quoted);
+	}
+	appendStringInfoString(buf, ") DO NOTHING");
+}
+
 /* Identity columns get the source's values too. */
 char *
 deltaetl_insert_query(const Delta *delta, const LoggedColumns *logged)
@@ -439,6 +455,8 @@ deltaetl_insert_query(const Delta *delta, const LoggedColumns *logged)
 	}
 	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM ", values.data);
 	append_delta(buf, delta, DELTA_INSERT);
+	if (delta->lock_rows)
+		append_conflict(buf, mapping);
 	append_returning(buf, logged, DELTA_INSERT);
 	return buf->data;
 }

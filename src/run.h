@@ -49,16 +49,22 @@ typedef struct SyncOptions
 	bool		dry_run;
 	LogLevel	log_changes;
 	IfRunning	if_running;
+	bool		lock_rows;		/* instead of the table */
 	const char *job;			/* NULL: it is not the run of one */
 	bool		force;			/* whatever the guards say */
 	Jsonb	   *given;			/* those that the caller has set */
 } SyncOptions;
 
-/* How the target is locked.  A dry run lets others go on writing to it. */
+/*
+ * How the target is locked.  A dry run lets others go on writing to it, and so
+ * does one that locks rows, which keeps off other runs and VACUUM.
+ */
 static inline LOCKMODE
 deltaetl_target_lock(const SyncOptions *options)
 {
-	return options->dry_run ? AccessShareLock : ShareRowExclusiveLock;
+	if (options->dry_run)
+		return AccessShareLock;
+	return options->lock_rows ? ShareUpdateExclusiveLock : ShareRowExclusiveLock;
 }
 
 /* ---------- run ---------- */

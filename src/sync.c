@@ -26,7 +26,9 @@ detect_and_guard(Run *run, const Mapping *mapping)
 	const SyncOptions *options = run->options;
 	Delta	   *delta = deltaetl_delta_create(mapping, options->deletes);
 
-	delta->confirm_late = !options->dry_run && options->max_update_pct == NO_LIMIT;
+	delta->lock_rows = options->lock_rows;
+	delta->confirm_late = !options->dry_run && !options->lock_rows &&
+		options->max_update_pct == NO_LIMIT;
 	deltaetl_census(delta, deltaetl_guards_count_target(options));
 	deltaetl_guard_source(options, delta);
 	deltaetl_detect(delta);
@@ -98,11 +100,12 @@ lock_and_resolve(const SyncOptions *options, const char *schema)
 
 	mapping = deltaetl_lock_and_resolve(&options->request, schema,
 										deltaetl_target_lock(options));
+	if (options->lock_rows)
+		deltaetl_check_row_locks(mapping);
 	if (!options->dry_run)
-	{
 		(void) deltaetl_mark_running(options->request.target);
+	if (!options->dry_run && !options->lock_rows)
 		deltaetl_check_snapshot(mapping);
-	}
 	return mapping;
 }
 
@@ -154,7 +157,8 @@ PG_FUNCTION_INFO_V1(deltaetl_sync);
  *				 scope text, allow_empty_source boolean,
  *				 max_delete_pct float8, dry_run boolean,
  *				 source_hash_column name, log_changes text, if_running text,
- *				 max_delete_rows bigint, max_update_pct float8)
+ *				 max_delete_rows bigint, max_update_pct float8,
+ *				 lock_mode text)
  *	 returns (run_id bigint, inserted bigint, updated bigint, deleted bigint,
  *			  unchanged bigint, elapsed interval)
  *
