@@ -99,6 +99,15 @@ SELECT deltaetl_sync('staging', 'lists', '{id}', lock_mode => 'row');
 SELECT line FROM deltaetl_explain('staging', 'products', deletes => 'delete', lock_mode => 'row') AS line
 WHERE line ~ 'Lock|can read|locked before|ON CONFLICT|by a statement|deltaetl_(insert|known)';
 
+-- a source that writes to the target
+CREATE FUNCTION spoil(numeric) RETURNS numeric LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE products SET name = 'spoiled' WHERE id = 28 AND $1 = 28;
+	RETURN $1;
+END $$;
+CREATE VIEW spoiler AS SELECT spoil(id) AS id, name, price FROM staging;
+SELECT deltaetl_sync('spoiler', 'products', lock_mode => 'row');
+
 -- a row that is never seen, but always there
 CREATE ROLE regress_deltaetl_clerk;
 GRANT ALL ON products TO regress_deltaetl_clerk;
@@ -110,6 +119,7 @@ SELECT deltaetl_sync('staging', 'products', lock_mode => 'row');
 RESET ROLE;
 SELECT count(*) FROM products WHERE name = 'product ' || id;
 
+DROP VIEW spoiler;
 DROP TABLE products, staging, parts, lists, child, late;
-DROP FUNCTION compare, meddle;
+DROP FUNCTION compare, meddle, spoil;
 DROP ROLE regress_deltaetl_clerk;

@@ -184,8 +184,9 @@ static TM_Result
 lock_tuple(LockedTable *table, ItemPointerData tid, DeltaAction action,
 		   uint8 flags, TM_FailureData *failure)
 {
-	return table_tuple_lock(table->rel, &tid, GetActiveSnapshot(), table->current,
-							GetCurrentCommandId(true),
+	Snapshot	snapshot = GetActiveSnapshot();
+
+	return table_tuple_lock(table->rel, &tid, snapshot, table->current, snapshot->curcid,
 							action == DELTA_DELETE ? LockTupleExclusive : LockTupleNoKeyExclusive,
 							LockWaitBlock, flags, failure);
 }
@@ -217,6 +218,17 @@ lock_current(LockedTable *table, const Delta *delta, ItemPointerData tid,
 	return ROW_GONE;
 }
 
+/* The run itself has changed a row that it has yet to write. */
+static void
+report_own_change(const Mapping *mapping)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("a row of \"%s\" has been changed before it was to be written",
+					mapping->target.name),
+			 errdetail("Functions that the source, the scope or the definition of the table calls have written to it meanwhile.")));
+}
+
 /* Lock a row of the target; one that others are writing to is waited for. */
 static RowFate
 lock_row(LockedTable *table, const Delta *delta, ItemPointer tid, DeltaAction action)
@@ -230,12 +242,12 @@ lock_row(LockedTable *table, const Delta *delta, ItemPointer tid, DeltaAction ac
 		elog(ERROR, "row (%u,%u) of \"%s\" is not where it was seen",
 			 ItemPointerGetBlockNumber(tid), ItemPointerGetOffsetNumber(tid),
 			 RelationGetRelationName(table->rel));
+	if (result != TM_Updated && result != TM_Deleted)
+		report_own_change(delta->mapping);
 	if (IsolationUsesXactSnapshot())
 		report_seen_key(table, delta->mapping);
 	if (result == TM_Deleted)
 		return ROW_GONE;
-	if (result != TM_Updated)
-		elog(ERROR, "unexpected result of locking a row: %d", result);
 	return lock_current(table, delta, *tid, action, &failure);
 }
 
