@@ -106,7 +106,7 @@ REGRESS = extension encode sync guards key key_equality key_types columns coerci
 	jobs job_options job_roles
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks serializable timeout \
-	truncate alter_table drop rewrite create_index partitions definitions ddl \
+	truncate alter_table drop rewrite create_index partitions source_partitions definitions ddl \
 	track reverts if_running retries
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 	--load-extension=pgcrypto --load-extension=deltaetl
