@@ -105,7 +105,7 @@ REGRESS = extension encode sync guards key key_equality key_types columns coerci
 	progress \
 	jobs job_options job_roles
 REGRESS_OPTS = --encoding=UTF8 --no-locale
-ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks serializable timeout \
+ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks moved_rows serializable timeout \
 	truncate alter_table drop rewrite create_index partitions source_partitions definitions ddl \
 	track reverts if_running retries
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
