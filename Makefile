@@ -9,6 +9,7 @@
 #   make installcheck   run pg_regress and isolation tests on a running server
 #
 #   make check-tap      the TAP tests alone; PROVE_TESTS=t/... picks some
+#   make soak           sync among writers for a while; SECONDS=, MODES=, KINDS=
 #   make bench          measure it against its peers; SCALE=large, ROUNDS=, CASES=
 #   make bench-report   write what the READMEs say of it from the results
 #   make indent         lay out src/ as PostgreSQL does; indent-check only looks
@@ -113,7 +114,7 @@ ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 EXTRA_CLEAN = .built-for tmp_check
 
 PG_CONFIG ?= pg_config
-tooling = setup demo check check-tap bench bench-report indent indent-check dist
+tooling = setup demo check check-tap soak bench bench-report indent indent-check dist
 
 # The tooling has to work before PostgreSQL is installed, and PGXS brings a
 # "check" that does nothing, so PGXS is left out where only tooling is wanted.
@@ -157,6 +158,9 @@ endif
 
 check-tap:
 	@tools/check tap
+
+soak:
+	@tools/soak '$(or $(SECONDS),60)' '$(MODES)' '$(KINDS)'
 
 bench:
 	@tools/bench '$(or $(SCALE),small)' '$(ROUNDS)' '$(CASES)'
