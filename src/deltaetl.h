@@ -13,7 +13,7 @@
  *		revert -> reversal, runlog, lock, snapshot, apply
  *		reversal -> logged_run, image, compare
  *		runlog, logged_run, changes -> owner
- *		lock -> mapping, scope
+ *		lock -> mapping, scope, snapshot
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
  *		diff -> census, fingerprint, join

@@ -303,6 +303,7 @@ extern void deltaetl_check_trees(const Mapping *mapping);
 
 /* snapshot.c */
 extern void deltaetl_check_snapshot(const Mapping *mapping);
+extern void deltaetl_check_source_files(const Mapping *mapping);
 
 /* coerce.c */
 extern void deltaetl_coerce_setup(struct ParseState *pstate, void *arg);
