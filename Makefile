@@ -104,7 +104,7 @@ REGRESS = extension encode sync guards key key_equality key_types columns coerci
 	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \
-	jobs job_options job_roles
+	jobs job_options job_roles job_set_role
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks moved_rows serializable timeout \
 	truncate alter_table drop rewrite create_index partitions source_partitions definitions ddl \

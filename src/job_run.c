@@ -9,9 +9,10 @@
  * needed beyond that lives in memory of the call.
  *
  * A job runs as its owner.  Where that is not who has logged in, but a role
- * that was set, code that the run calls is kept from setting another one: the
- * owner's code could become whoever has set it.  As everywhere in PostgreSQL
- * that is no wall: code can be left to the commit.
+ * that was set, the owner's code could become whoever has set it.  So there it
+ * runs as what PostgreSQL itself runs for others does, such as a function in
+ * an index that is built again: it cannot set a role, nor leave code to the
+ * end of the transaction or to the session.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -139,18 +140,29 @@ set_lock_timeout(const char *timeout)
 }
 
 /*
- * Run it so that nothing it calls can set a role, what waits for the end of
- * the transaction included.
+ * Run it so that nothing it calls can set a role, now or later: settings are
+ * taken back, and what is deferrable is not deferred, as nothing that is
+ * deferred is allowed there.
  */
 static void
 run_guarded(JobAttempt *attempt, Oid user, int context)
 {
 	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
+	int			nestlevel = NewGUCNestLevel();
 
-	SetUserIdAndSecContext(user, context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) deltaetl_run_sync(&attempt->run);
 	AfterTriggerSetState(immediate);
+	SetUserIdAndSecContext(user, context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	(void) deltaetl_run_sync(&attempt->run);
+	AtEOXact_GUC(false, nestlevel);
 	SetUserIdAndSecContext(user, context);
+}
+
+/* Whether there is no other role that code could go back to. */
+static bool
+is_logged_in(Oid user)
+{
+	return user == GetAuthenticatedUserId() && user == GetSessionUserId();
 }
 
 /* The end of the transaction may fail as well. */
@@ -166,7 +178,7 @@ run_in_transaction(JobAttempt *attempt)
 	MemoryContextSwitchTo(attempt->memory);
 	resolve_job(attempt);
 	set_lock_timeout(attempt->options.lock_timeout);
-	if (user == GetAuthenticatedUserId())
+	if (is_logged_in(user))
 		(void) deltaetl_run_sync(&attempt->run);
 	else
 		run_guarded(attempt, user, context);
