@@ -22,6 +22,7 @@ OBJS = \
 	src/apply.o \
 	src/arguments.o \
 	src/batch.o \
+	src/calls.o \
 	src/census.o \
 	src/changelog.o \
 	src/changes.o \
@@ -98,7 +99,9 @@ DOCS := $(wildcard doc/*.md doc/*.json)
 SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
-	scope apply reread security parallel random stored_bytes stored_values random_layout load \
+	scope apply reread security \
+	impostors \
+	parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows row_locking contexts processes tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
 	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways change_log_rights \

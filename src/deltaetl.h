@@ -214,6 +214,8 @@ extern char *deltaetl_new_rows_query(const Delta *delta);
 extern char *deltaetl_rows_query(const Delta *delta, DeltaAction action);
 
 /* query_track.c */
+extern char *deltaetl_track_check_query(const Mapping *mapping,
+										const char *algorithm);
 extern char *deltaetl_track_query(const Mapping *mapping,
 								  const char *hash_column,
 								  const char *algorithm);

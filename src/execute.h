@@ -30,4 +30,7 @@ extern EphemeralNamedRelation deltaetl_named_relation(const char *name,
 													  uint64 count);
 extern void deltaetl_check_name(const MappingSide *side);
 
+/* calls.c */
+extern void deltaetl_check_calls(List *queries, Oid schema);
+
 #endif							/* DELTAETL_EXECUTE_H */

@@ -36,6 +36,7 @@ deltaetl_hashes(PG_FUNCTION_ARGS)
 	Mapping    *mapping;
 	int			nestlevel;
 
+	request.extension = deltaetl_extension(fcinfo);
 	request.target = deltaetl_relation_argument(fcinfo, 0, "relation");
 	request.key_columns = deltaetl_key_list(fcinfo, 1);
 	request.all_columns = PG_ARGISNULL(2);

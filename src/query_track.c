@@ -15,12 +15,11 @@
 #include "utils/builtins.h"
 
 /*
- * Add the hash of all columns of the mapping.  Its order of columns is that
- * of the encoding, so the hash is what deltaetl_hashes() returns.
+ * The hash of all columns of the mapping.  Its order of columns is that of the
+ * encoding, so the hash is what deltaetl_hashes() returns.
  */
-char *
-deltaetl_track_query(const Mapping *mapping, const char *hash_column,
-					 const char *algorithm)
+static char *
+track_expression(const Mapping *mapping, const char *algorithm)
 {
 	StoredHash	hash = {0};
 	const char **references = palloc(mapping->ncolumns * sizeof(char *));
@@ -29,10 +28,25 @@ deltaetl_track_query(const Mapping *mapping, const char *hash_column,
 	hash.algorithm = pstrdup(algorithm);
 	for (int i = 0; i < mapping->ncolumns; i++)
 		references[i] = mapping->columns[i].quoted;
+	return deltaetl_hash_expression(&hash, mapping->schema, references);
+}
+
+/* A query that is only analyzed: does it call our functions? */
+char *
+deltaetl_track_check_query(const Mapping *mapping, const char *algorithm)
+{
+	return psprintf("SELECT %s FROM %s", track_expression(mapping, algorithm),
+					mapping->target.quoted);
+}
+
+char *
+deltaetl_track_query(const Mapping *mapping, const char *hash_column,
+					 const char *algorithm)
+{
 	return psprintf("ALTER TABLE %s ADD COLUMN %s pg_catalog.bytea"
 					" GENERATED ALWAYS AS (%s) STORED",
 					mapping->target.quoted, quote_identifier(hash_column),
-					deltaetl_hash_expression(&hash, mapping->schema, references));
+					track_expression(mapping, algorithm));
 }
 
 /* Drop stored hashes, of which there is one or more. */

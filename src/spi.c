@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 
 /*
@@ -73,6 +74,19 @@ deltaetl_spi_commit(void)
 	SPI_commit();
 }
 
+/* Make sure that names in a prepared query mean what they are to mean. */
+static void
+check_plan(SPIPlanPtr plan, const Mapping *mapping)
+{
+	ListCell   *cell;
+
+	deltaetl_check_name(&mapping->source);
+	deltaetl_check_name(&mapping->target);
+	foreach(cell, SPI_plan_get_plan_sources(plan))
+		deltaetl_check_calls(((CachedPlanSource *) lfirst(cell))->query_list,
+							 mapping->extension);
+}
+
 static SPIPlanPtr
 prepare(const char *query, const Mapping *mapping, ParserSetupHook setup,
 		int cursor_options)
@@ -87,8 +101,7 @@ prepare(const char *query, const Mapping *mapping, ParserSetupHook setup,
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_extended failed: %s",
 			 SPI_result_code_string(SPI_result));
-	deltaetl_check_name(&mapping->source);
-	deltaetl_check_name(&mapping->target);
+	check_plan(plan, mapping);
 	return plan;
 }
 

@@ -36,7 +36,6 @@ typedef struct TrackOptions
 	MappingRequest request;
 	char	   *hash_column;
 	char	   *algorithm;
-	Oid			namespace;		/* of the extension */
 	char	   *schema;			/* its name, quoted */
 } TrackOptions;
 
@@ -80,7 +79,7 @@ read_options(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("hash_column must not be null")));
 	options.algorithm = read_hash_algorithm(fcinfo);
-	options.namespace = deltaetl_extension(fcinfo);
+	request->extension = deltaetl_extension(fcinfo);
 	options.schema = deltaetl_extension_schema(fcinfo);
 	return options;
 }
@@ -165,33 +164,12 @@ resolve_tracking(const TrackOptions *options)
 	Relation	rel = open_target(options->request.target);
 	Mapping    *mapping;
 
-	check_not_tracked(rel, options->namespace);
+	check_not_tracked(rel, options->request.extension);
 	check_tree(rel, options->hash_column);
 	relation_close(rel, AccessShareLock);
 	mapping = deltaetl_resolve(&options->request, options->schema);
 	check_no_generated(mapping);
 	return mapping;
-}
-
-/*
- * Make sure that the new column is what a sync will take for a stored hash.
- * It is not if somebody has put functions into the schema of the extension
- * that fit the columns better than ours.
- */
-static void
-check_tracked(const TrackOptions *options)
-{
-	Relation	rel = deltaetl_open_relation(options->request.target);
-
-	if (deltaetl_find_stored_hash(rel, options->namespace,
-								  options->hash_column) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("could not track \"%s\"", RelationGetRelationName(rel)),
-				 errdetail("Functions in schema %s have the names of those of deltaetl, and have been called instead.",
-						   options->schema),
-				 errhint("Drop those functions, or move the extension to a schema of its own.")));
-	relation_close(rel, AccessShareLock);
 }
 
 /* Lock a table and its partitions or children, as ALTER TABLE does. */
@@ -228,10 +206,10 @@ deltaetl_track(PG_FUNCTION_ARGS)
 	(void) resolve_tracking(&options);
 	lock_for_alter(options.request.target);
 	mapping = resolve_tracking(&options);
+	deltaetl_spi_check(deltaetl_track_check_query(mapping, options.algorithm), mapping);
 	deltaetl_spi_define(deltaetl_track_query(mapping, options.hash_column,
 											 options.algorithm),
 						&mapping->target);
-	check_tracked(&options);
 	PG_RETURN_VOID();
 }
 

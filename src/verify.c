@@ -145,6 +145,7 @@ deltaetl_verify(PG_FUNCTION_ARGS)
 	Mapping    *mapping;
 	int			nestlevel;
 
+	request.extension = deltaetl_extension(fcinfo);
 	request.target = deltaetl_relation_argument(fcinfo, ARG_TARGET, "target");
 	request.own_key = true;
 	request.privileges = ACL_SELECT;
