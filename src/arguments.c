@@ -23,11 +23,16 @@ deltaetl_require_argument(FunctionCallInfo fcinfo, int argno, const char *argnam
 				 errmsg("%s must not be null", argname)));
 }
 
+/* The OID of a relation, which need not be there but is not InvalidOid. */
 Oid
 deltaetl_relation_argument(FunctionCallInfo fcinfo, int argno,
 						   const char *argname)
 {
 	deltaetl_require_argument(fcinfo, argno, argname);
+	if (!OidIsValid(PG_GETARG_OID(argno)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", InvalidOid)));
 	return PG_GETARG_OID(argno);
 }
 

@@ -103,9 +103,9 @@ static bool
 take_changes(FunctionCallInfo fcinfo, Job *job)
 {
 	if (!PG_ARGISNULL(ARG_SOURCE))
-		job->source = deltaetl_relation_name(PG_GETARG_OID(ARG_SOURCE));
+		job->source = deltaetl_relation_name(deltaetl_relation_argument(fcinfo, ARG_SOURCE, "source"));
 	if (!PG_ARGISNULL(ARG_TARGET))
-		job->target = deltaetl_relation_name(PG_GETARG_OID(ARG_TARGET));
+		job->target = deltaetl_relation_name(deltaetl_relation_argument(fcinfo, ARG_TARGET, "target"));
 	if (!PG_ARGISNULL(ARG_OPTIONS))
 		job->options = PG_GETARG_JSONB_P(ARG_OPTIONS);
 	if (!PG_ARGISNULL(ARG_SCHEDULE))

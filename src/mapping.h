@@ -275,6 +275,7 @@ extern void deltaetl_check_readable(Relation rel);
 extern void deltaetl_check_whole_rows(Relation rel);
 extern void deltaetl_check_sees_all(Relation rel);
 extern bool deltaetl_may_read(Relation rel, AttrNumber attnum);
+extern void deltaetl_check_may_read(Relation rel, AttrNumber attnum);
 extern void deltaetl_check_updatable(Relation rel, List *columns);
 extern void deltaetl_check_privileges(Mapping *mapping, Relation source,
 									  Relation target, AclMode privileges);

@@ -104,6 +104,7 @@ believe_source_hash(Mapping *mapping, const char *name, Relation source,
 				 errmsg("source_hash_column \"%s\" of \"%s\" must have type bytea, not %s",
 						name, RelationGetRelationName(source),
 						format_type_be(type))));
+	deltaetl_check_may_read(source, attnum);
 	if (mapping->hash == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

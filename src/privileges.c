@@ -74,14 +74,30 @@ deltaetl_check_owner(Relation rel)
 					   RelationGetRelationName(rel));
 }
 
-/* Someone who may read no column at all learns nothing else of a relation. */
+/* A query would raise the same error, but not who gives the OID of a relation. */
+static void
+check_schema(Relation rel)
+{
+	Oid			schema = RelationGetNamespace(rel);
+
+	if (!may_use_schema(schema))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(schema));
+}
+
+/*
+ * Someone who may read no column at all learns nothing else of a relation.
+ * Nor does one for whom policies limit its rows and who would rather have an
+ * error (row_security = off), which is PostgreSQL's own.
+ */
 void
 deltaetl_check_readable(Relation rel)
 {
+	check_schema(rel);
 	if (!has_table_privilege(rel, ACL_SELECT) &&
 		pg_attribute_aclcheck_all(RelationGetRelid(rel), GetUserId(),
 								  ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
 		report_missing_privilege(rel, ACL_SELECT, NULL);
+	(void) check_enable_rls(RelationGetRelid(rel), InvalidOid, false);
 }
 
 static void
@@ -112,6 +128,15 @@ deltaetl_may_read(Relation rel, AttrNumber attnum)
 	return has_column_privilege(rel, attnum, ACL_SELECT);
 }
 
+/* Raise an error if the caller may not read a column. */
+void
+deltaetl_check_may_read(Relation rel, AttrNumber attnum)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+
+	require_column(rel, attnum, ACL_SELECT, NameStr(att->attname));
+}
+
 /* Raise an error if the caller may not read every column of a relation. */
 void
 deltaetl_check_whole_rows(Relation rel)
@@ -119,21 +144,15 @@ deltaetl_check_whole_rows(Relation rel)
 	TupleDesc	desc = RelationGetDescr(rel);
 
 	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (!att->attisdropped)
-			require_column(rel, att->attnum, ACL_SELECT, NameStr(att->attname));
-	}
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			deltaetl_check_may_read(rel, i + 1);
 }
 
 /* Raise an error unless the caller may read every column of every row. */
 void
 deltaetl_check_sees_all(Relation rel)
 {
-	if (!may_use_schema(RelationGetNamespace(rel)))
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
-					   get_namespace_name(RelationGetNamespace(rel)));
+	check_schema(rel);
 	if (!has_table_privilege(rel, ACL_SELECT))
 		report_missing_privilege(rel, ACL_SELECT, NULL);
 	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)
