@@ -165,7 +165,10 @@ encode_multirange(FieldEncoder *encoder, Datum value, EncodeBuffer *buf)
 						   &nranges, &ranges);
 	put_int32(buf, nranges);
 	for (int i = 0; i < nranges; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		encode_range(encoder->element, RangeTypePGetDatum(ranges[i]), buf);
+	}
 	deltaetl_end_counted(buf, start);
 }
 

@@ -28,6 +28,9 @@
 /* The share of rows that a planner should expect to differ. */
 #define DIFFERING_SHARE 0.01
 
+/* Bytes that are hashed between two looks at whether to go on. */
+#define DIGEST_BYTES ((Size) 4 * 1024 * 1024)
+
 typedef struct Hasher
 {
 	EVP_MD_CTX *context;
@@ -83,15 +86,29 @@ init_hasher(Hasher *hasher, MemoryContext context)
 		report_digest_failure();
 }
 
+/* Some at a time: the bytes of a row can take seconds. */
+static void
+digest_buffer(Hasher *hasher, const EncodeBuffer *buf)
+{
+	for (Size done = 0; done < buf->len; done += DIGEST_BYTES)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!EVP_DigestUpdate(hasher->context, buf->data + done,
+							  Min(buf->len - done, DIGEST_BYTES)))
+			report_digest_failure();
+	}
+}
+
 static bytea *
 hash_buffer(Hasher *hasher, const EncodeBuffer *buf)
 {
 	bytea	   *hash = palloc(VARHDRSZ + SHA256_LENGTH);
 
 	SET_VARSIZE(hash, VARHDRSZ + SHA256_LENGTH);
-	if (!EVP_DigestInit_ex(hasher->context, hasher->algorithm, NULL) ||
-		!EVP_DigestUpdate(hasher->context, buf->data, buf->len) ||
-		!EVP_DigestFinal_ex(hasher->context, (unsigned char *) VARDATA(hash),
+	if (!EVP_DigestInit_ex(hasher->context, hasher->algorithm, NULL))
+		report_digest_failure();
+	digest_buffer(hasher, buf);
+	if (!EVP_DigestFinal_ex(hasher->context, (unsigned char *) VARDATA(hash),
 							NULL))
 		report_digest_failure();
 	return hash;

@@ -33,6 +33,7 @@ typedef struct PositionPair
 #define ST_ELEMENT_TYPE PositionPair
 #define ST_COMPARE(a, b) ((a)->order < (b)->order ? -1 : (a)->order > (b)->order)
 #define ST_SCOPE static
+#define ST_CHECK_FOR_INTERRUPTS
 #define ST_DEFINE
 #include "lib/sort_template.h"
 

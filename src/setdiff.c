@@ -366,8 +366,12 @@ report_unmatched_targets(const Comparison *comparison,
 	const RowArray *targets = &comparison->rows[SET_TARGET];
 
 	for (uint64 i = 0; i < targets->count; i++)
+	{
+		if (i % INTERRUPT_ROWS == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (!comparison->matched[i])
 			callback(ROW_ONLY_TARGET, NULL, &targets->rows[i], arg);
+	}
 }
 
 static void
