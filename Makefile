@@ -100,7 +100,8 @@ SHLIB_LINK += -lcrypto
 
 REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
 	scope apply reread security \
-	hostile_names search_path impostors rights_each row_security odd_arguments odd_relations extremes \
+	hostile_names search_path impostors hostile_owner rights_each row_security \
+	odd_arguments odd_relations odd_places extremes \
 	parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows row_locking contexts processes tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
