@@ -58,6 +58,13 @@ SELECT a, try(format('SELECT deltaetl_sync(''staging'', ''products'', %s)', a)) 
 	'source_hash_column => ''''', 'deletes => ''''', 'deletes => ''DELETE''', 'log_changes => ''%s%n''', 'if_running => ''wait ''',
 	'max_delete_pct => ''NaN''', 'max_delete_pct => -1', 'max_delete_pct => ''Infinity''', 'max_update_pct => ''-Infinity''', 'max_update_pct => 100.1', 'max_delete_rows => -1']) AS a;
 
+-- functions as another version of the extension might have them
+CREATE FUNCTION old_sync(regclass, regclass) RETURNS bigint AS '$libdir/deltaetl', 'deltaetl_sync' LANGUAGE C;
+CREATE FUNCTION old_explain(regclass, regclass) RETURNS SETOF text AS '$libdir/deltaetl', 'deltaetl_explain' LANGUAGE C;
+SELECT old_sync('staging', 'products');
+SELECT old_explain('staging', 'products');
+DROP FUNCTION old_sync, old_explain;
+
 -- scope is one condition and nothing else
 SELECT a AS scope, try(format('SELECT deltaetl_sync(''staging'', ''products'', scope => %L)', a)) AS sync FROM unnest(ARRAY[
 	'', '--', 'true); DROP TABLE staging; --', 'true) OR (true', ');', 'true; DROP TABLE staging', 'true ORDER BY 1', 'true LIMIT 1', 'true UNION SELECT true',

@@ -157,6 +157,20 @@ read_request(FunctionCallInfo fcinfo, MappingRequest *request)
 	request->source_hash_column = deltaetl_name_argument(fcinfo, ARG_SOURCE_HASH_COLUMN);
 }
 
+/*
+ * The SQL functions stay as they are when only the library is replaced; one of
+ * fewer arguments would have us read beyond them.
+ */
+static void
+check_version(FunctionCallInfo fcinfo)
+{
+	if (PG_NARGS() != ARGUMENTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension deltaetl is of another version than its library"),
+				 errhint("Run ALTER EXTENSION deltaetl UPDATE, or create it again.")));
+}
+
 static SyncOptions
 read_arguments(FunctionCallInfo fcinfo, Oid extension)
 {
@@ -166,6 +180,7 @@ read_arguments(FunctionCallInfo fcinfo, Oid extension)
 	static const char *const modes[] = {"table", "row"};
 	SyncOptions sync = {0};
 
+	check_version(fcinfo);
 	read_request(fcinfo, &sync.request);
 	sync.request.extension = extension;
 	sync.deletes = read_choice(fcinfo, ARG_DELETES, deletes, lengthof(deletes)) == 1;
