@@ -172,6 +172,7 @@ describe_columns(ChangeLog *log)
 		log->names[i] = TupleDescAttr(desc, columns->attnums[i] - 1)->attname;
 		TupleDescCopyEntry(log->returned, i + 1, desc, columns->attnums[i]);
 	}
+	complete_descriptor(log->returned);
 }
 
 /*

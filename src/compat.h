@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between PostgreSQL 15 and 18, and between OpenSSL 1.1 and 3.
+ *	  What differs between PostgreSQL 15 and 19, and between OpenSSL 1.1 and 3.
  *
  * The only file that looks at version numbers.
  *
@@ -39,6 +39,13 @@
 	((desc)->constr != NULL && (desc)->constr->has_generated_virtual)
 #else
 #define has_virtual_columns(desc) false
+#endif
+
+/* From 19 on a descriptor has to be told when it is complete. */
+#if PG_VERSION_NUM >= 190000
+#define complete_descriptor(desc) TupleDescFinalize(desc)
+#else
+#define complete_descriptor(desc) ((void) (desc))
 #endif
 
 /* Whether the caller is the owner of a relation, or may act as such. */
@@ -130,11 +137,18 @@ init_range_table(EState *estate, Relation rel, AclMode right, Bitmapset *columns
 #if PG_VERSION_NUM >= 160000
 #define init_epq_state(epqstate, estate) \
 	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1, NIL)
-#define insert_index_tuples(result, slot, estate) \
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #else
 #define init_epq_state(epqstate, estate) \
 	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, estate, 0, slot, NIL, NULL)
+#elif PG_VERSION_NUM >= 160000
+#define insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
 #define insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
@@ -144,6 +158,24 @@ init_range_table(EState *estate, Relation rel, AclMode right, Bitmapset *columns
 #define run_executor(desc) ExecutorRun(desc, ForwardScanDirection, 0)
 #else
 #define run_executor(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
+#endif
+
+#include "access/tableam.h"
+
+/* Read all rows of a table. */
+#if PG_VERSION_NUM >= 190000
+#define begin_scan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL, SO_NONE)
+#else
+#define begin_scan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL)
+#endif
+
+#include "tcop/tcopprot.h"
+
+/* Plan a query that has no parameters. */
+#if PG_VERSION_NUM >= 190000
+#define plan_query(query, text, options) pg_plan_query(query, text, options, NULL, NULL)
+#else
+#define plan_query(query, text, options) pg_plan_query(query, text, options, NULL)
 #endif
 
 #include "storage/bufmgr.h"
@@ -181,16 +213,58 @@ init_range_table(EState *estate, Relation rel, AclMode right, Bitmapset *columns
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
 #define SHARED_MEMORY_ON_DEMAND true
+#if PG_VERSION_NUM >= 190000
+static inline void
+init_shared_memory(void *memory, void *init)
+{
+	(*(void (**) (void *)) init) (memory);
+}
+#endif
 static inline void *
 demand_shared_memory(const char *name, Size size, void (*init) (void *memory))
 {
 	bool		found;
 
+#if PG_VERSION_NUM >= 190000
+	return GetNamedDSMSegment(name, size, init_shared_memory, &found, &init);
+#else
 	return GetNamedDSMSegment(name, size, init, &found);
+#endif
 }
 #else
 #define SHARED_MEMORY_ON_DEMAND false
 #define demand_shared_memory(name, size, init) NULL
+#endif
+
+#include "utils/jsonb.h"
+
+/* A jsonb that grows.  Until 18 each step returned it as far as it was. */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState JsonbBuilder;
+#define push_jsonb(builder, token, value) pushJsonbValue(builder, token, value)
+#else
+typedef struct JsonbBuilder
+{
+	JsonbParseState *state;
+	JsonbValue *result;
+} JsonbBuilder;
+static inline void
+push_jsonb(JsonbBuilder *builder, JsonbIteratorToken token, JsonbValue *value)
+{
+	builder->result = pushJsonbValue(&builder->state, token, value);
+}
+#endif
+
+#include "catalog/pg_type.h"
+#include "utils/fmgrprotos.h"
+
+/* Names of databases became a type in 19. */
+#if PG_VERSION_NUM >= 190000
+#define REGDATABASE_TYPE REGDATABASEOID
+#define REGDATABASE_SEND regdatabasesend
+#else
+#define REGDATABASE_TYPE InvalidOid
+#define REGDATABASE_SEND NULL
 #endif
 
 #include <openssl/evp.h>

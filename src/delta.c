@@ -19,6 +19,8 @@
 #include "miscadmin.h"
 #include "utils/datum.h"
 
+#include "compat.h"
+
 static const char *const store_names[DELTA_STORES] = {
 	"deltaetl_delete", "deltaetl_update", "deltaetl_insert", "deltaetl_known"
 };
@@ -65,6 +67,7 @@ create_descriptor(const Delta *delta)
 
 	TupleDescInitEntry(desc, DELTA_COLUMN_TABLEOID + 1, "oid", OIDOID, -1, 0);
 	TupleDescInitEntry(desc, DELTA_COLUMN_CTID + 1, "tid", TIDOID, -1, 0);
+	complete_descriptor(desc);
 	return desc;
 }
 

@@ -383,6 +383,7 @@ static const ScalarCodec scalar_codecs[] = {
 	{regdictionarysend, encode_output},
 	{regrolesend, encode_output},
 	{regnamespacesend, encode_output},
+	{REGDATABASE_SEND, encode_output},
 };
 
 static EncodeFunction

@@ -254,16 +254,15 @@ show_xml(ValueImager *imager, Datum value, JsonbValue *shown)
 static void
 show_container(Jsonb *jsonb, JsonbValue *shown)
 {
-	JsonbParseState *state = NULL;
+	JsonbBuilder builder = {0};
 	JsonbValue	binary = {.type = jbvBinary};
-	JsonbValue *array;
 
 	binary.val.binary.data = &jsonb->root;
 	binary.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
-	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	(void) pushJsonbValue(&state, WJB_ELEM, &binary);
-	array = pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-	*shown = array->val.array.elems[0];
+	push_jsonb(&builder, WJB_BEGIN_ARRAY, NULL);
+	push_jsonb(&builder, WJB_ELEM, &binary);
+	push_jsonb(&builder, WJB_END_ARRAY, NULL);
+	*shown = builder.result->val.array.elems[0];
 }
 
 /* The JSON null is shown as NULL is, and a string as another type's output. */
@@ -369,6 +368,7 @@ has_names(Oid type)
 		case REGDICTIONARYOID:
 		case REGROLEOID:
 		case REGNAMESPACEOID:
+		case REGDATABASE_TYPE:
 			return true;
 		default:
 			return false;

@@ -38,6 +38,8 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "compat.h"
+
 /* How long to wait before the first retry, and at most, in seconds. */
 #define FIRST_DELAY 0.5
 #define LONGEST_DELAY 30.0
@@ -57,38 +59,39 @@ typedef struct JobAttempt
 /* ---------- an attempt ---------- */
 
 static void
-push_member(JsonbParseState **state, const char *name, JsonbValue *value)
+push_member(JsonbBuilder *builder, const char *name, JsonbValue *value)
 {
 	JsonbValue	key = {.type = jbvString};
 
 	key.val.string.val = unconstify(char *, name);
 	key.val.string.len = strlen(name);
-	(void) pushJsonbValue(state, WJB_KEY, &key);
-	(void) pushJsonbValue(state, WJB_VALUE, value);
+	push_jsonb(builder, WJB_KEY, &key);
+	push_jsonb(builder, WJB_VALUE, value);
 }
 
 /* The options as the run log shows them. */
 static Jsonb *
 describe_options(const JobAttempt *attempt)
 {
-	JsonbParseState *state = NULL;
+	JsonbBuilder builder = {0};
 	JsonbValue	value;
 	Jsonb	   *more;
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	if (attempt->number > 1)
 	{
 		value.type = jbvNumeric;
 		value.val.numeric = int64_to_numeric(attempt->number);
-		push_member(&state, "attempts", &value);
+		push_member(&builder, "attempts", &value);
 	}
 	if (attempt->force)
 	{
 		value.type = jbvBool;
 		value.val.boolean = true;
-		push_member(&state, "force", &value);
+		push_member(&builder, "force", &value);
 	}
-	more = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	push_jsonb(&builder, WJB_END_OBJECT, NULL);
+	more = JsonbValueToJsonb(builder.result);
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
 											  JsonbPGetDatum(attempt->job->options),
 											  JsonbPGetDatum(more)));

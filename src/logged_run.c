@@ -225,6 +225,7 @@ change_descriptor(void)
 	TupleDescInitEntry(desc, CHANGE_NEW_ROW + 1, "new_row", JSONBOID, -1, 0);
 	TupleDescInitEntry(desc, CHANGE_OLD_TEXT + 1, "old_text", JSONBOID, -1, 0);
 	TupleDescInitEntry(desc, CHANGE_NEW_TEXT + 1, "new_text", JSONBOID, -1, 0);
+	complete_descriptor(desc);
 	return desc;
 }
 

@@ -17,6 +17,8 @@
 #include "miscadmin.h"
 #include "query.h"
 
+#include "compat.h"
+
 /* Positions of rows that only one side has, as tables for SQL to join with. */
 struct LoneRows
 {
@@ -35,6 +37,7 @@ deltaetl_lone_rows_create(const Collection *collection)
 	lone->desc = CreateTemplateTupleDesc(2);
 	TupleDescInitEntry(lone->desc, 1, "oid", OIDOID, -1, 0);
 	TupleDescInitEntry(lone->desc, 2, "tid", TIDOID, -1, 0);
+	complete_descriptor(lone->desc);
 	for (int i = 0; i < SET_SIDES; i++)
 		lone->rows[i] = tuplestore_begin_heap(true, false, work_mem / SET_SIDES);
 	return lone;

@@ -181,7 +181,7 @@ deltaetl_modify(const char *text, const Delta *delta, RowCallback callback, void
 
 	error_context_stack = &error_context;
 	PushCopiedSnapshot(GetActiveSnapshot());
-	plan = pg_plan_query(query, text, CURSOR_OPT_PARALLEL_OK, NULL);
+	plan = plan_query(query, text, CURSOR_OPT_PARALLEL_OK);
 	changed = execute(plan, text, environment, &receiver);
 	PopActiveSnapshot();
 	error_context_stack = error_context.previous;

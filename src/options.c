@@ -21,6 +21,8 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "compat.h"
+
 /* Arguments of deltaetl_sync(), by position. */
 enum SyncArgument
 {
@@ -202,61 +204,61 @@ read_arguments(FunctionCallInfo fcinfo, Oid extension)
 /* ---------- to JSON ---------- */
 
 static void
-push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text)
+push_text(JsonbBuilder *builder, JsonbIteratorToken token, const char *text)
 {
 	JsonbValue	value = {.type = jbvString};
 
 	value.val.string.val = unconstify(char *, text);
 	value.val.string.len = strlen(text);
-	(void) pushJsonbValue(state, token, &value);
+	push_jsonb(builder, token, &value);
 }
 
 static void
-push_numeric(JsonbParseState **state, Datum number)
+push_numeric(JsonbBuilder *builder, Datum number)
 {
 	JsonbValue	value = {.type = jbvNumeric};
 
 	value.val.numeric = DatumGetNumeric(number);
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
+	push_jsonb(builder, WJB_VALUE, &value);
 }
 
 static void
-push_names(JsonbParseState **state, FunctionCallInfo fcinfo, int argno)
+push_names(JsonbBuilder *builder, FunctionCallInfo fcinfo, int argno)
 {
 	ListCell   *cell;
 
-	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	push_jsonb(builder, WJB_BEGIN_ARRAY, NULL);
 	foreach(cell, deltaetl_name_list(fcinfo, argno, options[argno].name))
-		push_text(state, WJB_ELEM, lfirst(cell));
-	(void) pushJsonbValue(state, WJB_END_ARRAY, NULL);
+		push_text(builder, WJB_ELEM, lfirst(cell));
+	push_jsonb(builder, WJB_END_ARRAY, NULL);
 }
 
 static void
-push_option(JsonbParseState **state, FunctionCallInfo fcinfo, int argno)
+push_option(JsonbBuilder *builder, FunctionCallInfo fcinfo, int argno)
 {
 	JsonbValue	value = {.type = jbvBool};
 
-	push_text(state, WJB_KEY, options[argno].name);
+	push_text(builder, WJB_KEY, options[argno].name);
 	switch (options[argno].type)
 	{
 		case OPTION_TEXT:
-			push_text(state, WJB_VALUE, deltaetl_text_argument(fcinfo, argno));
+			push_text(builder, WJB_VALUE, deltaetl_text_argument(fcinfo, argno));
 			break;
 		case OPTION_NAME:
-			push_text(state, WJB_VALUE, deltaetl_name_argument(fcinfo, argno));
+			push_text(builder, WJB_VALUE, deltaetl_name_argument(fcinfo, argno));
 			break;
 		case OPTION_NAMES:
-			push_names(state, fcinfo, argno);
+			push_names(builder, fcinfo, argno);
 			break;
 		case OPTION_BOOLEAN:
 			value.val.boolean = PG_GETARG_BOOL(argno);
-			(void) pushJsonbValue(state, WJB_VALUE, &value);
+			push_jsonb(builder, WJB_VALUE, &value);
 			break;
 		case OPTION_NUMBER:
-			push_numeric(state, DirectFunctionCall1(float8_numeric, PG_GETARG_DATUM(argno)));
+			push_numeric(builder, DirectFunctionCall1(float8_numeric, PG_GETARG_DATUM(argno)));
 			break;
 		case OPTION_INTEGER:
-			push_numeric(state, DirectFunctionCall1(int8_numeric, PG_GETARG_DATUM(argno)));
+			push_numeric(builder, DirectFunctionCall1(int8_numeric, PG_GETARG_DATUM(argno)));
 			break;
 	}
 }
@@ -279,13 +281,14 @@ is_standard(FunctionCallInfo fcinfo, int argno)
 static Jsonb *
 describe_arguments(FunctionCallInfo fcinfo)
 {
-	JsonbParseState *state = NULL;
+	JsonbBuilder builder = {0};
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	for (int i = FIRST_OPTION; i < ARGUMENTS; i++)
 		if (!is_standard(fcinfo, i))
-			push_option(&state, fcinfo, i);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+			push_option(&builder, fcinfo, i);
+	push_jsonb(&builder, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(builder.result);
 }
 
 /* The options that a function with the arguments of deltaetl_sync() was given. */

@@ -26,6 +26,8 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
+
 /* A row, by the places of columns in the target. */
 typedef struct LoggedRow
 {
@@ -129,6 +131,7 @@ key_descriptor(const Mapping *mapping)
 		TupleDescInitEntryCollation(desc, i + 1, column->collation);
 	}
 	TupleDescInitEntry(desc, mapping->nkeys + 1, "number", INT8OID, -1, 0);
+	complete_descriptor(desc);
 	return desc;
 }
 

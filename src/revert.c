@@ -25,6 +25,8 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
+
 /* ---------- what is to be reverted ---------- */
 
 static bool
@@ -127,24 +129,25 @@ columns_left(Relation target, const LoggedRun *run)
 static Jsonb *
 describe_options(int64 run_id, bool skip)
 {
-	JsonbParseState *state = NULL;
+	JsonbBuilder builder = {0};
 	JsonbValue	key = {.type = jbvString};
 	JsonbValue	value = {.type = jbvNumeric};
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	key.val.string.val = "reverts";
 	key.val.string.len = strlen(key.val.string.val);
 	value.val.numeric = int64_to_numeric(run_id);
-	(void) pushJsonbValue(&state, WJB_KEY, &key);
-	(void) pushJsonbValue(&state, WJB_VALUE, &value);
+	push_jsonb(&builder, WJB_KEY, &key);
+	push_jsonb(&builder, WJB_VALUE, &value);
 	key.val.string.val = "on_conflict";
 	key.val.string.len = strlen(key.val.string.val);
 	value.type = jbvString;
 	value.val.string.val = skip ? "skip" : "error";
 	value.val.string.len = strlen(value.val.string.val);
-	(void) pushJsonbValue(&state, WJB_KEY, &key);
-	(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	push_jsonb(&builder, WJB_KEY, &key);
+	push_jsonb(&builder, WJB_VALUE, &value);
+	push_jsonb(&builder, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(builder.result);
 }
 
 static void

@@ -27,6 +27,8 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "compat.h"
+
 /*
  * Count the rows of a table that one snapshot sees; raise *newer if another
  * snapshot does not see one of them.
@@ -34,7 +36,7 @@
 static uint64
 count_rows(Relation rel, Snapshot snapshot, Snapshot other, bool *newer)
 {
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TableScanDesc scan = begin_scan(rel, snapshot);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	uint64		count = 0;
 

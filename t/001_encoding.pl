@@ -411,6 +411,13 @@ if (value('SHOW server_version_num') >= 170000)
 	check_type(type => 'interval', values => [ 'infinity', '-infinity' ]);
 }
 
+# since PostgreSQL 19
+if (value('SHOW server_version_num') >= 190000)
+{
+	check_type(type => 'oid8', values => [ 0, 3, 4294967296, '18446744073709551615' ]);
+	check_type(type => 'regdatabase', values => [ 'postgres', '-', '4294967295' ]);
+}
+
 my %not_covered = (
 	gtsvector => 'an index has it, nobody else can',
 	pg_brin_bloom_summary => 'an index has it, nobody else can',

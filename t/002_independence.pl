@@ -305,13 +305,15 @@ foreach (
 # those that do not, or not always
 my @locales = grep { /utf-?8/i } split /\n/, qx(locale -a 2>/dev/null);
 foreach (
-	[ standard_conforming_strings => 'off' ],
 	[ xmlbinary => 'hex' ],
 	[ xmlbinary => 'base64' ],
 	[ xmloption => 'document' ],
 	[ array_nulls => 'off' ],
 	[ backslash_quote => 'off' ],
-	[ escape_string_warning => 'off' ],
+	# until PostgreSQL 18
+	($node->pg_version->major < 19
+		? ([ standard_conforming_strings => 'off' ], [ escape_string_warning => 'off' ])
+		: ()),
 	[ transform_null_equals => 'on' ],
 	[ default_text_search_config => 'pg_catalog.simple' ],
 	[ default_toast_compression => 'pglz' ],

@@ -82,7 +82,7 @@ $log = log_of(
 			'200|2000|0|197800', 'dry run by join');
 	});
 my ($plan) = $log =~ /(Query Text: SELECT s\.present.*?)LOG:/s;
-like($plan, qr/Workers Launched: [12].*Parallel Hash Left Join/s, 'the join is parallel');
+like($plan, qr/Workers Launched: [12].*Parallel Hash (?:Left|Right) Join/s, 'the join is parallel');
 
 # The same delta whoever finds it, and how.
 foreach my $case (

@@ -85,6 +85,7 @@ my %scalar = (
 	xid => sub { pack 'L>', $_[0] },
 	cid => sub { pack 'L>', $_[0] },
 	xid8 => sub { pack 'Q>', $_[0] },
+	oid8 => sub { pack 'Q>', $_[0] },
 	pg_lsn => sub { pack 'L>2', map(hex, split m{/}, $_[0]) },
 	money => sub { pack 'q>', $_[0] =~ tr/-0-9//cdr },
 	float4 => \&encode_float4,
@@ -123,8 +124,8 @@ my %scalar = (
 
 	# names instead of OIDs
 	(map { ("reg$_" => \&encode_utf8) }
-		  qw(class collation config dictionary namespace oper operator proc
-		  procedure role type)),
+		  qw(class collation config database dictionary namespace oper
+		  operator proc procedure role type)),
 
 	# all other types
 	tsvector => \&encode_tsvector,
