@@ -9,6 +9,7 @@ CREATE TYPE part AS (a int, b text, c timestamptz, d float8, j json);
 CREATE DOMAIN precise AS numeric CHECK (VALUE IS NULL OR VALUE > -10);
 CREATE DOMAIN numbers AS int[];
 CREATE DOMAIN parts AS part[];
+CREATE DOMAIN rights AS aclitem;
 CREATE TYPE floats AS RANGE (subtype = float8);
 CREATE FUNCTION to_json(mood) RETURNS json LANGUAGE sql RETURN pg_catalog.to_json(upper($1::text));
 CREATE CAST (mood AS json) WITH FUNCTION to_json(mood);
@@ -22,7 +23,7 @@ CREATE TABLE target (id int PRIMARY KEY,
 	p part, pp parts, pr precise, ir int4range, tr tstzrange, fr floats, im int4multirange, tm tstzmultirange,
 	j json, jb jsonb, hs hstore, tv tsvector, tq tsquery, jp jsonpath,
 	pt point, bx box, pa path, pl polygon, cr circle, ln line, ls lseg,
-	o oid, rc regclass, rt regtype, rp regprocedure, lsn pg_lsn, ov oidvector, x8 xid8);
+	o oid, rc regclass, rt regtype, rp regprocedure, lsn pg_lsn, ov oidvector, x8 xid8, ac rights);
 INSERT INTO target (id, b, i2, i4, i8, mo, o, lsn, x8) VALUES
 	(1, true, -32768, -2147483648, -9223372036854775808, -92233720368547758.08, 0, '0/0', '0'),
 	(2, false, 32767, 2147483647, 9223372036854775807, 1.5, 4294967295, 'FFFFFFFF/FFFFFFFF', '18446744073709551615');
@@ -59,9 +60,8 @@ INSERT INTO target (id, j, jb) VALUES (70, 'null', 'null'), (71, '"null"', '"nul
 INSERT INTO target (id, hs, tv, tq, jp) VALUES (81, 'a=>1, b=>NULL, "c d"=>"x\"y", n=>"1e400000"', 'a:1A b:2,3C ''x y''', 'a & (b | !c:*A) <2> d', 'lax $.a[*] ? (@ > 1)'), (82, '', '', NULL, 'strict $');
 INSERT INTO target (id, pt, bx, pa, pl, cr, ln, ls) VALUES (83, '(-0,0.1)', '(1,2),(3,4.00000000000001)', '[(1,2),(3,4)]', '((0,0),(1,1),(1,0))', '<(1,2),3.3>', '{1,2,3}', '[(0,0),(1,1)]'),
 	(84, '(NaN,Infinity)', '(-Infinity,Infinity),(1e-320,0)', '((1,2))', '((0,0))', '<(0,0),0>', '{1,-1,0}', NULL);
-INSERT INTO target (id, rc, rt, rp, ov) VALUES (85, 'target', 'target[]', 'deltaetl_revert(bigint, text)', '1 2 3'), (86, 'pg_class', 'int4', 'lower(text)', '');
+INSERT INTO target (id, rc, rt, rp, ov, ac) VALUES (85, 'target', 'target[]', 'deltaetl_revert(bigint, text)', '1 2 3', NULL), (86, 'pg_class', 'int4', 'lower(text)', '', makeaclitem(10, 10, 'SELECT', true));
 SELECT count(*) FROM target;
-
 
 CREATE TABLE original AS SELECT id, target::text AS shown, deltaetl_record_encode(target) AS encoded FROM target;
 CREATE TABLE kept AS TABLE target;
@@ -143,7 +143,7 @@ SELECT xml_survives();
 
 DROP FUNCTION xml_survives;
 DROP TABLE target, nothing, none, original, kept, entries, texts;
-DROP DOMAIN parts, numbers, precise;
+DROP DOMAIN parts, numbers, precise, rights;
 DROP CAST (mood AS json);
 DROP FUNCTION to_json(mood);
 DROP TYPE part, floats, mood;

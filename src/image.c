@@ -18,6 +18,7 @@
 #include "image.h"
 
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "image_value.h"
 #include "settings.h"
 #include "utils/builtins.h"
@@ -35,7 +36,7 @@ typedef struct ColumnReader
 	int32		typmod;
 	Oid			ioparam;
 	FmgrInfo	input;			/* of the base type */
-	void	   *domain;			/* what domain_check() keeps */
+	ExprState  *domain;			/* checks what a domain demands, or NULL */
 } ColumnReader;
 
 struct RowImager
@@ -49,6 +50,7 @@ struct RowImager
 	bool		reads_settings;
 	bool		needs_names;
 	ColumnReader *readers;		/* once something is read */
+	ExprContext *econtext;		/* of what checks domains */
 };
 
 /*
@@ -173,6 +175,28 @@ deltaetl_image_make(RowImager *imager, RowValues row, Jsonb **text)
 
 /* ---------- reading ---------- */
 
+/*
+ * What checks a value of a domain.  PostgreSQL's domain_check() wants the base
+ * type to have a binary form.
+ */
+static ExprState *
+prepare_domain(const ColumnReader *reader)
+{
+	CaseTestExpr *value = makeNode(CaseTestExpr);
+	CoerceToDomain *domain = makeNode(CoerceToDomain);
+
+	value->typeId = reader->base;
+	value->typeMod = reader->typmod;
+	value->collation = get_typcollation(reader->base);
+	domain->arg = (Expr *) value;
+	domain->resulttype = reader->type;
+	domain->resulttypmod = -1;
+	domain->resultcollid = get_typcollation(reader->type);
+	domain->coercionformat = COERCE_IMPLICIT_CAST;
+	domain->location = -1;
+	return ExecInitExpr((Expr *) domain, NULL);
+}
+
 static void
 init_reader(ColumnReader *reader, Form_pg_attribute att)
 {
@@ -184,6 +208,8 @@ init_reader(ColumnReader *reader, Form_pg_attribute att)
 	reader->base = getBaseTypeAndTypmod(reader->type, &reader->typmod);
 	getTypeInputInfo(reader->base, &input, &reader->ioparam);
 	fmgr_info(input, &reader->input);
+	if (reader->type != reader->base)
+		reader->domain = prepare_domain(reader);
 }
 
 static void
@@ -193,6 +219,7 @@ init_readers(RowImager *imager)
 	const RowShape *row = imager->row;
 
 	imager->readers = palloc0(Max(row->ncolumns, 1) * sizeof(ColumnReader));
+	imager->econtext = CreateStandaloneExprContext();
 	for (int i = 0; i < row->ncolumns; i++)
 		init_reader(&imager->readers[i], TupleDescAttr(row->desc, row->places[i]));
 	MemoryContextSwitchTo(oldcontext);
@@ -267,16 +294,22 @@ static void
 check_domains(RowImager *imager, const Datum *values, const bool *isnull,
 			  const bool *present, ColumnReader **current)
 {
+	ExprContext *econtext = imager->econtext;
+
 	for (int i = 0; i < imager->row->ncolumns; i++)
 	{
 		ColumnReader *reader = &imager->readers[i];
 		int			place = imager->row->places[i];
+		bool		result_isnull;
 
+		if (!present[place] || reader->domain == NULL)
+			continue;
 		*current = reader;
-		if (present[place] && reader->type != reader->base)
-			domain_check(values[place], isnull[place], reader->type,
-						 &reader->domain, imager->context);
+		econtext->caseValue_datum = values[place];
+		econtext->caseValue_isNull = isnull[place];
+		(void) ExecEvalExprSwitchContext(reader->domain, econtext, &result_isnull);
 	}
+	ResetExprContext(econtext);
 }
 
 static void
