@@ -442,10 +442,19 @@ sub encode_points
 # Types whose elements are not separated by a comma.
 my %delimiter = (box => ';');
 
+# An array in an array, as a domain of arrays makes it, has that of the innermost.
+sub delimiter_of
+{
+	my ($type) = @_;
+
+	$type = $type->[1] while ref $type && $type->[0] eq 'array';
+	return $delimiter{$type} // ',';
+}
+
 sub encode_array
 {
 	my ($text, $type) = @_;
-	my $delimiter = $delimiter{$type} // ',';
+	my $delimiter = delimiter_of($type);
 	my @bounds;    # of each dimension
 	my @counts;    # of what there is in each, all over the array
 	my @elements;
