@@ -10,6 +10,10 @@
 #
 #   make check-tap      the TAP tests alone; PROVE_TESTS=t/... picks some
 #   make soak           sync among writers for a while; SECONDS=, MODES=, KINDS=
+#   make check-assert   all tests on a server with assertions, which is built once
+#   make check-sanitize, check-valgrind
+#                       the same under gcc's sanitizers, some tests under valgrind
+#   make coverage       what the tests reach of src/, in coverage/
 #   make bench          measure it against its peers; SCALE=large, ROUNDS=, CASES=
 #   make bench-report   write what the READMEs say of it from the results
 #   make indent         lay out src/ as PostgreSQL does; indent-check only looks
@@ -118,7 +122,9 @@ ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 EXTRA_CLEAN = .built-for tmp_check
 
 PG_CONFIG ?= pg_config
-tooling = setup demo check check-tap soak bench bench-report indent indent-check dist
+tooling = setup demo check check-tap soak \
+	check-assert check-sanitize check-valgrind coverage \
+	bench bench-report indent indent-check dist
 
 # The tooling has to work before PostgreSQL is installed, and PGXS brings a
 # "check" that does nothing, so PGXS is left out where only tooling is wanted.
@@ -165,6 +171,12 @@ check-tap:
 
 soak:
 	@tools/soak '$(or $(SECONDS),60)' '$(MODES)' '$(KINDS)'
+
+check-assert check-sanitize check-valgrind:
+	@tools/checker $(@:check-%=%)
+
+coverage:
+	@tools/checker coverage
 
 bench:
 	@tools/bench '$(or $(SCALE),small)' '$(ROUNDS)' '$(CASES)'
