@@ -102,7 +102,7 @@ DATA = deltaetl--1.0.sql
 DOCS := $(wildcard doc/*.md doc/*.json)
 SHLIB_LINK += -lcrypto
 
-REGRESS = extension encode sync guards key key_equality key_types columns coercion relations \
+REGRESS = extension everything encode sync guards key key_equality key_types columns coercion relations \
 	scope apply reread security \
 	hostile_names search_path impostors hostile_owner rights_each row_security \
 	odd_arguments odd_relations odd_places extremes \
