@@ -102,14 +102,14 @@ DATA = deltaetl--1.0.sql
 DOCS := $(wildcard doc/*.md doc/*.json)
 SHLIB_LINK += -lcrypto
 
-REGRESS = extension everything encode sync guards key key_equality key_types columns coercion relations \
+REGRESS = extension everything encode sync guards key key_indexes key_equality key_types columns coercion relations \
 	scope apply reread security \
 	hostile_names search_path impostors hostile_owner rights_each row_security \
 	odd_arguments odd_relations odd_places extremes \
 	parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows row_locking contexts processes tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
-	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways change_log_rights \
+	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways json_images change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \
 	jobs job_options job_roles job_set_role

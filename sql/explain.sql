@@ -82,12 +82,20 @@ SELECT columns('narrow', 'wide', '{h,"A b"}', '{"Z",h}');
 SELECT columns('narrow', 'wide', '{}');
 
 -- what acts besides: triggers, foreign keys, row security
-CREATE TABLE orders (product int REFERENCES products ON DELETE CASCADE, other int REFERENCES products ON DELETE SET NULL, kept int REFERENCES products);
+CREATE TABLE orders (product int REFERENCES products ON DELETE CASCADE, other int REFERENCES products ON DELETE SET NULL,
+	kept int REFERENCES products, any_other int DEFAULT 1 REFERENCES products ON DELETE SET DEFAULT);
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER "Audit" AFTER INSERT OR UPDATE ON products FOR EACH ROW EXECUTE FUNCTION nothing();
 CREATE TRIGGER off BEFORE DELETE OR TRUNCATE ON products EXECUTE FUNCTION nothing();
 ALTER TABLE products DISABLE TRIGGER off;
 SELECT line FROM lines('staging') AS line WHERE line ~ 'Triggers|also change|security|copied|After';
+ALTER TABLE products ENABLE REPLICA TRIGGER "Audit", ENABLE ALWAYS TRIGGER off;
+SELECT line FROM lines('staging') AS line WHERE line ~ 'Triggers';
+SET session_replication_role = replica;
+SELECT line FROM lines('staging') AS line WHERE line ~ 'Triggers';
+ALTER TABLE products ENABLE TRIGGER "Audit", DISABLE TRIGGER off;
+SELECT line FROM lines('staging') AS line WHERE line ~ 'Triggers';
+RESET session_replication_role;
 
 -- the errors of deltaetl_sync(), rights among them
 CREATE ROLE deltaetl_reader;

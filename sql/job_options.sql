@@ -51,6 +51,14 @@ SELECT try('{"retries": "1"}');
 SELECT try('{"retries": [1]}');
 SELECT try('{"lock_timeout": "soon"}');
 SELECT try('{"lock_timeout": true}');
+SELECT try('{"dry_run": "true"}');
+SELECT try('{"allow_empty_source": 1}');
+SELECT try('{"max_delete_pct": "2.5"}');
+SELECT try('{"max_delete_rows": 1.5}');
+SELECT try('{"max_delete_rows": false}');
+SELECT try('{"source_hash_column": 1}');
+SELECT try('{"source_hash_column": "hash"}');
+SELECT try('{"key_columns": [1]}');
 \set VERBOSITY default
 SELECT try('{"max_deletes": 5}');
 SELECT try('{"retries": "often"}');
