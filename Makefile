@@ -114,7 +114,7 @@ REGRESS = extension everything encode sync guards key key_indexes key_equality k
 	progress \
 	jobs job_options job_roles job_set_role
 REGRESS_OPTS = --encoding=UTF8 --no-locale
-ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks moved_rows serializable timeout \
+ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks overtaken moved_rows serializable timeout \
 	truncate alter_table drop rewrite create_index partitions source_partitions definitions ddl \
 	track reverts if_running retries
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \

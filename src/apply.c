@@ -97,7 +97,7 @@ check_excess(const Delta *delta, DeltaAction action, uint64 applied)
 }
 
 static uint64
-run_statement(const Delta *delta, DeltaAction action, ChangeLog *log)
+run_statement(Delta *delta, DeltaAction action, ChangeLog *log)
 {
 	const LoggedColumns *logged = deltaetl_changelog_columns(log);
 	ReturnedRows returned = {log, action};
@@ -216,8 +216,8 @@ apply_round(Delta *delta, ChangeLog *log, AppliedCounts *applied)
 	*applied = apply_actions(delta, log);
 	PopActiveSnapshot();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (applied->count[DELTA_INSERT] < delta->count[DELTA_INSERT])
-		deltaetl_note_not_inserted(delta, overtaken);
+	if (delta->count[DELTA_INSERT] > 0)
+		deltaetl_note_not_inserted(delta, overtaken, delta->conflicts);
 	report_shortfall(delta, DELTA_INSERT, applied->count[DELTA_INSERT]);
 	return overtaken;
 }
@@ -225,6 +225,7 @@ apply_round(Delta *delta, ChangeLog *log, AppliedCounts *applied)
 /*
  * Lock and write the rows of the delta, then those that have been overtaken, as
  * they are by then, and so on.  The delta's counts become those of all rounds.
+ * In the last one a key that is there, but cannot be seen, is an error.
  */
 static AppliedCounts
 apply_locked(Delta *delta, ChangeLog *log)
@@ -237,8 +238,10 @@ apply_locked(Delta *delta, ChangeLog *log)
 	for (int round = 0; current != NULL; round++)
 	{
 		AppliedCounts applied;
-		Delta	   *overtaken = apply_round(current, log, &applied);
+		Delta	   *overtaken;
 
+		current->last_try = round == MAX_ROUNDS;
+		overtaken = apply_round(current, log, &applied);
 		if (round == MAX_ROUNDS && rows_to_apply(overtaken) > 0)
 			deltaetl_report_overtaken(overtaken);
 		add_counts(total.count, applied.count);

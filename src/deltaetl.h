@@ -109,6 +109,8 @@ typedef struct Delta
 								 * are written */
 	bool		unconfirmed;	/* rows to update may turn out to be the same */
 	bool		lock_rows;		/* others may write to the target meanwhile */
+	bool		last_try;		/* a key that is there is an error */
+	uint64		conflicts;		/* rows not inserted, as their keys are there */
 	TupleDesc	desc;			/* of its rows, or their positions */
 	Tuplestorestate *rows[DELTA_STORES];
 	uint64		count[DELTA_STORES];
@@ -257,7 +259,7 @@ extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 
 /* modify.c */
 extern void deltaetl_hold_triggers(void);
-extern uint64 deltaetl_modify(const char *text, const Delta *delta,
+extern uint64 deltaetl_modify(const char *text, Delta *delta,
 							  RowCallback callback, void *arg);
 extern void deltaetl_fire_triggers(void);
 
@@ -342,7 +344,8 @@ extern char *deltaetl_not_inserted_query(const Mapping *mapping);
 /* overtaken.c */
 extern void deltaetl_check_row_locks(const Mapping *mapping);
 extern Delta *deltaetl_lock_rows(Delta *delta);
-extern void deltaetl_note_not_inserted(Delta *delta, Delta *overtaken);
+extern void deltaetl_note_not_inserted(Delta *delta, Delta *overtaken,
+									   uint64 conflicts);
 extern Delta *deltaetl_look_again(Delta *overtaken);
 extern void deltaetl_report_overtaken(const Delta *overtaken);
 

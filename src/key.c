@@ -17,6 +17,7 @@
 
 #include "access/htup_details.h"
 #include "access/stratnum.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
@@ -89,6 +90,7 @@ read_index(Relation rel, Oid indexid)
 	key->primary = index->indisprimary;
 	key->immediate = index->indimmediate;
 	key->nulls_not_distinct = index->indnullsnotdistinct;
+	key->constraint = OidIsValid(get_index_constraint(indexid));
 	key->ncolumns = index->indnkeyatts;
 	usable = index->indisunique && index->indisvalid &&
 		(index->indimmediate || index->indisprimary) &&
@@ -362,6 +364,7 @@ deltaetl_resolve_key(Mapping *mapping, Relation target, List *key_columns)
 
 	mapping->key_index = index ? quote_identifier(index->name) : NULL;
 	mapping->arbiter_obstacle = obstacle_to_arbiter(target, index);
+	mapping->key_is_constraint = index != NULL && index->constraint;
 	mapping->nulls_match = index != NULL && index->nulls_not_distinct;
 	for (int i = 0; i < nkeys; i++)
 		add_key_column(mapping, target, key[i], index);

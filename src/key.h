@@ -21,6 +21,7 @@ typedef struct KeyIndex
 	bool		primary;
 	bool		immediate;
 	bool		nulls_not_distinct;
+	bool		constraint;		/* it is that of one */
 	int			ncolumns;
 	Bitmapset  *columns;		/* attribute numbers */
 	AttrNumber	attnum[INDEX_MAX_KEYS];

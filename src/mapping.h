@@ -196,6 +196,7 @@ typedef struct Mapping
 	MappingSide target;
 	KeyOrigin	key_origin;
 	const char *key_index;		/* that says how keys match, quoted; or NULL */
+	bool		key_is_constraint;	/* that index */
 	Obstacle	arbiter_obstacle;	/* to its keeping one key from being there
 									 * twice */
 	int			nkeys;

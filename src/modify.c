@@ -127,10 +127,19 @@ watch_rows(QueryDesc *desc)
 		rows->ExecProcNode = next_row;
 }
 
+/* How many rows ON CONFLICT has kept from being inserted, as EXPLAIN knows it. */
+static uint64
+count_conflicts(const QueryDesc *desc)
+{
+	Instrumentation *instrument = desc->planstate->instrument;
+
+	return instrument ? (uint64) instrument->ntuples2 : 0;
+}
+
 /* Returns the number of rows that were changed. */
 static uint64
 execute(PlannedStmt *plan, const char *text, QueryEnvironment *environment,
-		RowReceiver *receiver)
+		RowReceiver *receiver, Delta *delta)
 {
 	QueryDesc  *desc;
 	uint64		changed;
@@ -138,11 +147,13 @@ execute(PlannedStmt *plan, const char *text, QueryEnvironment *environment,
 	CommandCounterIncrement();
 	UpdateActiveSnapshotCommandId();
 	desc = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
-						   (DestReceiver *) receiver, NULL, environment, 0);
+						   (DestReceiver *) receiver, NULL, environment,
+						   delta->lock_rows ? INSTRUMENT_ROWS : 0);
 	ExecutorStart(desc, EXEC_FLAG_SKIP_TRIGGERS);
 	watch_rows(desc);
 	run_executor(desc);
 	changed = desc->estate->es_processed;
+	delta->conflicts = count_conflicts(desc);
 	ExecutorFinish(desc);
 	ExecutorEnd(desc);
 	FreeQueryDesc(desc);
@@ -153,12 +164,13 @@ execute(PlannedStmt *plan, const char *text, QueryEnvironment *environment,
 /*
  * Run an INSERT, UPDATE or DELETE of the delta while triggers are held;
  * returns the number of rows it changed.  Those of RETURNING go to the
- * callback, in a memory context that lives as long as the statement.  It sees
+ * callback, in a memory context that lives as long as the statement; the delta
+ * gets to know how many keys were there already.  The statement sees
  * what the run has seen, and what the transaction has done since: rows of the
  * source are where they were found, and those of the target are locked.
  */
 uint64
-deltaetl_modify(const char *text, const Delta *delta, RowCallback callback, void *arg)
+deltaetl_modify(const char *text, Delta *delta, RowCallback callback, void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "deltaetl statement",
@@ -182,7 +194,7 @@ deltaetl_modify(const char *text, const Delta *delta, RowCallback callback, void
 	error_context_stack = &error_context;
 	PushCopiedSnapshot(GetActiveSnapshot());
 	plan = plan_query(query, text, CURSOR_OPT_PARALLEL_OK);
-	changed = execute(plan, text, environment, &receiver);
+	changed = execute(plan, text, environment, &receiver, delta);
 	PopActiveSnapshot();
 	error_context_stack = error_context.previous;
 	MemoryContextSwitchTo(oldcontext);

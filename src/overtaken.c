@@ -103,10 +103,11 @@ report_key(const Mapping *mapping, const Datum *values, const bool *isnull)
 void
 deltaetl_report_overtaken(const Delta *overtaken)
 {
+	DeltaAction action = overtaken->count[DELTA_UPDATE] > 0 ? DELTA_UPDATE : DELTA_DELETE;
 	TupleTableSlot *row = MakeSingleTupleTableSlot(overtaken->desc, &TTSOpsMinimalTuple);
 
-	tuplestore_rescan(overtaken->rows[DELTA_UPDATE]);
-	if (!tuplestore_gettupleslot(overtaken->rows[DELTA_UPDATE], true, false, row))
+	tuplestore_rescan(overtaken->rows[action]);
+	if (!tuplestore_gettupleslot(overtaken->rows[action], true, false, row))
 		elog(ERROR, "no row of \"%s\" has been overtaken", overtaken->mapping->target.name);
 	slot_getallattrs(row);
 	report_key(overtaken->mapping, row->tts_values + DELTA_FIRST_COLUMN,
@@ -180,42 +181,30 @@ report_seen_key(const LockedTable *table, const Mapping *mapping)
 	report_key(mapping, values, isnull);
 }
 
-static TM_Result
-lock_tuple(LockedTable *table, ItemPointerData tid, DeltaAction action,
-		   uint8 flags, TM_FailureData *failure)
-{
-	Snapshot	snapshot = GetActiveSnapshot();
-
-	return table_tuple_lock(table->rel, &tid, snapshot, table->current, snapshot->curcid,
-							action == DELTA_DELETE ? LockTupleExclusive : LockTupleNoKeyExclusive,
-							LockWaitBlock, flags, failure);
-}
-
-typedef enum RowFate
-{
-	ROW_LOCKED,
-	ROW_OVERTAKEN,				/* and locked, as it is now */
-	ROW_GONE
-} RowFate;
-
 /*
- * Lock the row as it is now, which follows its versions, but not into other
- * partitions.
+ * Lock a row as it is now; those that others are writing to are waited for.
+ * That follows its versions, which the snapshot keeps from being removed, but
+ * not into other partitions.  Where the snapshot is the transaction's, the
+ * first version is the last.
  */
-static RowFate
-lock_current(LockedTable *table, const Delta *delta, ItemPointerData tid,
-			 DeltaAction action, TM_FailureData *failure)
+static TM_Result
+lock_tuple(LockedTable *table, ItemPointer tid, DeltaAction action)
 {
-	bool		moved = ItemPointerIndicatesMovedPartitions(&failure->ctid);
+	TM_FailureData failure;
+	Snapshot	snapshot = GetActiveSnapshot();
+	LockTupleMode mode = action == DELTA_DELETE ? LockTupleExclusive : LockTupleNoKeyExclusive;
 
-	if (!moved &&
-		lock_tuple(table, tid, action, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, failure) != TM_Ok)
-		return ROW_GONE;
-	if (!moved && !key_has_changed(table, delta->mapping))
-		return ROW_OVERTAKEN;
-	if (delta->with_deletes)
-		report_seen_key(table, delta->mapping);
-	return ROW_GONE;
+	for (;;)
+	{
+		TM_Result	result = table_tuple_lock(table->rel, tid, snapshot, table->current,
+											  snapshot->curcid, mode, LockWaitBlock,
+											  0, &failure);
+
+		if (result != TM_Updated || IsolationUsesXactSnapshot() ||
+			ItemPointerIndicatesMovedPartitions(&failure.ctid))
+			return result;
+		*tid = failure.ctid;
+	}
 }
 
 /* The run itself has changed a row that it has yet to write. */
@@ -229,50 +218,58 @@ report_own_change(const Mapping *mapping)
 			 errdetail("Functions that the source, the scope or the definition of the table calls have written to it meanwhile.")));
 }
 
-/* Lock a row of the target; one that others are writing to is waited for. */
-static RowFate
-lock_row(LockedTable *table, const Delta *delta, ItemPointer tid, DeltaAction action)
+/* Raise an error if a row that has been overtaken cannot be looked at again. */
+static void
+check_overtaken(LockedTable *table, const Delta *delta, TM_Result result)
 {
-	TM_FailureData failure;
-	TM_Result	result = lock_tuple(table, *tid, action, 0, &failure);
+	const Mapping *mapping = delta->mapping;
 
-	if (result == TM_Ok)
-		return ROW_LOCKED;
-	if (!table_tuple_fetch_row_version(table->rel, tid, GetActiveSnapshot(), table->seen))
-		elog(ERROR, "row (%u,%u) of \"%s\" is not where it was seen",
-			 ItemPointerGetBlockNumber(tid), ItemPointerGetOffsetNumber(tid),
-			 RelationGetRelationName(table->rel));
-	if (result != TM_Updated && result != TM_Deleted)
-		report_own_change(delta->mapping);
+	if (result != TM_Ok && result != TM_Updated && result != TM_Deleted)
+		report_own_change(mapping);
 	if (IsolationUsesXactSnapshot())
-		report_seen_key(table, delta->mapping);
-	if (result == TM_Deleted)
-		return ROW_GONE;
-	return lock_current(table, delta, *tid, action, &failure);
+		report_seen_key(table, mapping);
+	if (!delta->with_deletes || result == TM_Deleted)
+		return;
+	if (result == TM_Updated || key_has_changed(table, mapping))
+		report_seen_key(table, mapping);
+}
+
+/* Lock a row of the target; false if it is not as the run has seen it. */
+static bool
+lock_row(LockedTable *table, const Delta *delta, ItemPointerData tid, DeltaAction action)
+{
+	ItemPointerData current = tid;
+	TM_Result	result = lock_tuple(table, &current, action);
+
+	if (result == TM_Ok && ItemPointerEquals(&current, &tid))
+		return true;
+	if (!table_tuple_fetch_row_version(table->rel, &tid, GetActiveSnapshot(), table->seen))
+		elog(ERROR, "row (%u,%u) of \"%s\" is not where it was seen",
+			 ItemPointerGetBlockNumber(&tid), ItemPointerGetOffsetNumber(&tid),
+			 RelationGetRelationName(table->rel));
+	check_overtaken(table, delta, result);
+	return false;
 }
 
 /*
- * Add a row to those of an action.  One to delete is where it lies, and may
- * have come from a delta that kept something else beside that.
+ * Add a row to delete.  By its position it may come from a delta that kept
+ * something else beside that; an overtaken one is looked up by its key.
  */
 static void
-put_row(Delta *delta, DeltaAction action, Tuplestorestate *rows,
-		TupleTableSlot *row, Oid relid, ItemPointer tid)
+put_delete(const LockedTable *table, Delta *delta, Tuplestorestate *rows,
+		   Datum relid, Datum tid, bool with_key)
 {
-	Datum	   *values;
-	bool	   *isnull;
+	int			natts = delta->desc->natts;
+	Datum	   *values = palloc0(natts * sizeof(Datum));
+	bool	   *isnull = palloc(natts * sizeof(bool));
 
-	if (action != DELTA_DELETE)
-	{
-		tuplestore_puttupleslot(rows, row);
-		return;
-	}
-	values = palloc0(delta->desc->natts * sizeof(Datum));
-	isnull = palloc(delta->desc->natts * sizeof(bool));
-	memset(isnull, true, delta->desc->natts * sizeof(bool));
-	values[DELTA_COLUMN_TABLEOID] = ObjectIdGetDatum(relid);
-	values[DELTA_COLUMN_CTID] = PointerGetDatum(tid);
+	memset(isnull, true, natts * sizeof(bool));
+	values[DELTA_COLUMN_TABLEOID] = relid;
+	values[DELTA_COLUMN_CTID] = tid;
 	isnull[DELTA_COLUMN_TABLEOID] = isnull[DELTA_COLUMN_CTID] = false;
+	for (int i = 0; with_key && i < delta->mapping->nkeys; i++)
+		values[DELTA_FIRST_COLUMN + i] =
+			slot_getattr(table->seen, table->key[i], &isnull[DELTA_FIRST_COLUMN + i]);
 	tuplestore_putvalues(rows, delta->desc, values, isnull);
 	pfree(values);
 	pfree(isnull);
@@ -280,27 +277,25 @@ put_row(Delta *delta, DeltaAction action, Tuplestorestate *rows,
 
 /*
  * Lock the row of the target that one of the delta is about, and put that one
- * where it belongs: to those kept, to those overtaken, or nowhere.
+ * where it belongs: to those kept, or to those overtaken.
  */
 static void
 sort_row(LockedTable *table, Delta *delta, DeltaAction action,
 		 TupleTableSlot *row, Tuplestorestate *kept, Delta *overtaken)
 {
 	bool		isnull;
-	Oid			relid = DatumGetObjectId(slot_getattr(row, DELTA_COLUMN_TABLEOID + 1, &isnull));
-	ItemPointer tid = (ItemPointer) DatumGetPointer(slot_getattr(row, DELTA_COLUMN_CTID + 1, &isnull));
-	RowFate		fate;
+	Datum		relid = slot_getattr(row, DELTA_COLUMN_TABLEOID + 1, &isnull);
+	Datum		tid = slot_getattr(row, DELTA_COLUMN_CTID + 1, &isnull);
+	bool		keep;
 
-	open_table(table, delta->mapping, relid);
-	fate = lock_row(table, delta, tid, action);
-	if (fate == ROW_LOCKED)
-		put_row(delta, action, kept, row, relid, tid);
-	else if (fate == ROW_OVERTAKEN || action == DELTA_UPDATE)
-	{
-		put_row(overtaken, action, overtaken->rows[action], row, relid,
-				&table->current->tts_tid);
+	open_table(table, delta->mapping, DatumGetObjectId(relid));
+	keep = lock_row(table, delta, *((ItemPointer) DatumGetPointer(tid)), action);
+	if (action == DELTA_DELETE)
+		put_delete(table, delta, keep ? kept : overtaken->rows[action], relid, tid, !keep);
+	else
+		tuplestore_puttupleslot(keep ? kept : overtaken->rows[action], row);
+	if (!keep)
 		overtaken->count[action]++;
-	}
 	ExecClearTuple(table->seen);
 	ExecClearTuple(table->current);
 }
@@ -355,38 +350,73 @@ typedef struct NotInserted
 {
 	Delta	   *delta;
 	Delta	   *overtaken;
+	uint64		missing;		/* keys that are not there now */
+	Tuplestorestate *missing_rows;
 } NotInserted;
 
 /*
  * A row that others have inserted has another transaction's number.  One that
- * is not there has been deleted again, unless a trigger has its own ideas.
+ * is not there has been deleted again, or a trigger has kept it away.
  */
 static void
 note_not_inserted(TupleTableSlot *slot, void *arg)
 {
 	NotInserted *rows = arg;
-	const Mapping *mapping = rows->delta->mapping;
-	int			xmin = DELTA_FIRST_COLUMN + mapping->ncolumns;
+	int			xmin = DELTA_FIRST_COLUMN + rows->delta->mapping->ncolumns;
+	Tuplestorestate *store = rows->overtaken->rows[DELTA_UPDATE];
 
 	slot_getallattrs(slot);
-	if (slot->tts_isnull[xmin] ? mapping->target_has_triggers :
-		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[xmin])))
+	if (slot->tts_isnull[xmin])
+	{
+		store = rows->missing_rows;
+		rows->missing++;
+	}
+	else if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[xmin])))
 		return;
-	deltaetl_delta_put(rows->overtaken, DELTA_UPDATE, slot->tts_values, slot->tts_isnull);
-	rows->delta->count[DELTA_INSERT]--;
+	else
+		rows->overtaken->count[DELTA_UPDATE]++;
+	tuplestore_putvalues(store, rows->delta->desc, slot->tts_values, slot->tts_isnull);
+}
+
+/* Others have inserted keys, and deleted them again: they are tried once more. */
+static void
+take_missing(NotInserted *rows)
+{
+	TupleTableSlot *row = MakeSingleTupleTableSlot(rows->delta->desc, &TTSOpsMinimalTuple);
+
+	while (tuplestore_gettupleslot(rows->missing_rows, true, false, row))
+		tuplestore_puttupleslot(rows->overtaken->rows[DELTA_UPDATE], row);
+	rows->overtaken->count[DELTA_UPDATE] += rows->missing;
+	ExecDropSingleTupleTableSlot(row);
 }
 
 /*
- * Some rows of the delta have not been inserted.  Take those of them for
- * overtaken of which others have inserted the key.
+ * Some rows of the delta have not been inserted, because that many of their keys
+ * were there.  Take those that others have inserted for overtaken.
  */
 void
-deltaetl_note_not_inserted(Delta *delta, Delta *overtaken)
+deltaetl_note_not_inserted(Delta *delta, Delta *overtaken, uint64 conflicts)
 {
-	NotInserted rows = {delta, overtaken};
+	uint64		before = overtaken->count[DELTA_UPDATE];
+	NotInserted rows = {.delta = delta,.overtaken = overtaken};
+	uint64		found;
 
+	if (conflicts == 0)
+		return;
+	rows.missing_rows = tuplestore_begin_heap(true, false, work_mem / DELTA_STORES);
 	deltaetl_spi_select(deltaetl_not_inserted_query(delta->mapping), delta->mapping,
 						note_not_inserted, &rows);
+	found = overtaken->count[DELTA_UPDATE] - before;
+	if (found + rows.missing < conflicts)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("rows of \"%s\" were not inserted because the run itself has written their keys",
+						delta->mapping->target.name),
+				 errdetail("Triggers of the table have inserted rows with these keys, or given them to others.")));
+	if (found < conflicts)
+		take_missing(&rows);
+	delta->count[DELTA_INSERT] -= overtaken->count[DELTA_UPDATE] - before;
+	tuplestore_end(rows.missing_rows);
 }
 
 /* A row that is out of scope now stays an error, when the run is tried again. */

@@ -15,6 +15,7 @@
 #include "changelog.h"
 #include "query.h"
 #include "utils/builtins.h"
+#include "utils/ruleutils.h"
 
 /* ---------- rows of the delta ---------- */
 
@@ -424,11 +425,19 @@ deltaetl_rows_query(const Delta *delta, DeltaAction action)
 static void
 append_conflict(StringInfo buf, const Mapping *mapping)
 {
+	if (mapping->key_is_constraint)
+	{
+		appendStringInfo(buf, " ON CONFLICT ON CONSTRAINT %s DO NOTHING", mapping->key_index);
+		return;
+	}
 	appendStringInfoString(buf, " ON CONFLICT (");
 	for (int i = 0; i < mapping->nkeys; i++)
 	{
 		deltaetl_append_separator(buf, i);
 		appendStringInfoString(buf, mapping->columns[i].quoted);
+		if (OidIsValid(mapping->columns[i].key_collation))
+			appendStringInfo(buf, " COLLATE %s",
+							 generate_collation_name(mapping->columns[i].key_collation));
 	}
 	appendStringInfoString(buf, ") DO NOTHING");
 }
@@ -455,7 +464,7 @@ deltaetl_insert_query(const Delta *delta, const LoggedColumns *logged)
 	}
 	appendStringInfo(buf, ") OVERRIDING SYSTEM VALUE SELECT %s FROM ", values.data);
 	append_delta(buf, delta, DELTA_INSERT);
-	if (delta->lock_rows)
+	if (delta->lock_rows && !delta->last_try)
 		append_conflict(buf, mapping);
 	append_returning(buf, logged, DELTA_INSERT);
 	return buf->data;

@@ -5,7 +5,7 @@
  *	  changed since the delta was found.
  *
  * The same rules as in query.c.  They are few rows, so the target's are looked
- * up one by one, by an index of the key or by their position.
+ * up one by one, by an index of the key.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -15,9 +15,9 @@
 
 #include "query.h"
 
-/* The row of the target that a row d of the delta is about, as t. */
+/* The row of the target that has the key of a row d of the delta, as t. */
 static void
-append_current_row(StringInfo buf, const Mapping *mapping, DeltaAction action)
+append_current_row(StringInfo buf, const Mapping *mapping)
 {
 	appendStringInfoString(buf, "LATERAL (SELECT true AS present, " ROW_ALIAS ".tableoid AS oid, "
 						   ROW_ALIAS ".ctid AS tid, ");
@@ -27,11 +27,7 @@ append_current_row(StringInfo buf, const Mapping *mapping, DeltaAction action)
 	else
 		appendStringInfoString(buf, ", true AS in_scope");
 	appendStringInfo(buf, " FROM %s AS " ROW_ALIAS " WHERE ", mapping->target.quoted);
-	if (action == DELTA_DELETE)
-		appendStringInfoString(buf, ROW_ALIAS ".tableoid OPERATOR(pg_catalog.=) d.oid AND "
-							   ROW_ALIAS ".ctid OPERATOR(pg_catalog.=) d.tid");
-	else
-		deltaetl_append_key_match(buf, mapping, "d", ROW_ALIAS, true);
+	deltaetl_append_key_match(buf, mapping, "d", ROW_ALIAS, true);
 	appendStringInfoString(buf, ") AS t");
 }
 
@@ -53,7 +49,7 @@ deltaetl_overtaken_query(const Mapping *mapping, DeltaAction action)
 			appendStringInfo(buf, ", t.c%d", i + 1);
 	appendStringInfo(buf, ", t.in_scope FROM %s AS d %s JOIN ",
 					 deltaetl_delta_name(action), is_delete ? "CROSS" : "LEFT");
-	append_current_row(buf, mapping, action);
+	append_current_row(buf, mapping);
 	if (is_delete)
 		appendStringInfoString(buf, " WHERE t.in_scope");
 	else
