@@ -104,6 +104,16 @@ COMMENT ON FUNCTION deltaetl_fingerprints_deserialize(bytea, internal) IS
 COMMENT ON FUNCTION deltaetl_fingerprints_finish(internal) IS
 'final function of deltaetl_fingerprints()';
 
+-- ---------- assign.c ----------
+
+CREATE FUNCTION deltaetl_assign(internal, type oid, typmod integer, place text, key_names text, VARIADIC "any")
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION deltaetl_assign(internal, oid, integer, text, text, VARIADIC "any") IS
+'part of deltaetl_sync() and deltaetl_diff(), which alone can call it';
+
 -- ---------- hashes.c ----------
 
 CREATE FUNCTION deltaetl_hashes(

@@ -50,8 +50,8 @@ collect_census(TupleTableSlot *slot, void *arg)
 }
 
 /* A key may be large, and is to be recognized, not to be copied. */
-static void
-append_clipped(StringInfo buf, const char *value)
+void
+deltaetl_append_clipped(StringInfo buf, const char *value)
 {
 	int			len = strlen(value);
 	int			shown = pg_mbcliplen(value, len, KEY_BYTES_SHOWN);
@@ -86,7 +86,7 @@ deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 		if (isnull)
 			appendStringInfoString(buf, "null");
 		else
-			append_clipped(buf, OidOutputFunctionCall(output, value));
+			deltaetl_append_clipped(buf, OidOutputFunctionCall(output, value));
 		separator = ", ";
 	}
 	appendStringInfoChar(buf, ')');

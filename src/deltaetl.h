@@ -24,6 +24,7 @@
  *		changelog -> image, compare, owner
  *		explain -> lock, census, fingerprint, apply
  *		all of these -> delta, query, params, spi, progress
+ *		spi, modify -> coerce -> assign
  *		spi, modify -> execute
  *		hash -> encode
  *		image -> image_value -> image_scalar -> image_json
@@ -175,6 +176,7 @@ extern char *deltaetl_extension_schema(FunctionCallInfo fcinfo);
 
 /* query.c */
 extern char *deltaetl_scope_query(const Mapping *mapping, const MappingSide *side);
+extern char *deltaetl_assigned_query(const Mapping *mapping);
 extern char *deltaetl_count_query(const Mapping *mapping, const MappingSide *side);
 extern char *deltaetl_census_query(const Mapping *mapping, const MappingSide *side);
 extern char *deltaetl_offenders_query(const Mapping *mapping,
@@ -300,6 +302,7 @@ extern uint64 deltaetl_take_census(const Mapping *mapping,
 								   const MappingSide *side);
 extern void deltaetl_check_keys(const Mapping *mapping,
 								const MappingSide *side);
+extern void deltaetl_append_clipped(StringInfo buf, const char *value);
 extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 								  TupleTableSlot *slot);
 

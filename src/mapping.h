@@ -310,6 +310,8 @@ extern void deltaetl_check_source_files(const Mapping *mapping);
 /* coerce.c */
 extern void deltaetl_coerce_setup(struct ParseState *pstate, void *arg);
 extern void deltaetl_collect_setup(struct ParseState *pstate, void *arg);
+extern void deltaetl_place_setup(struct ParseState *pstate, void *arg);
+extern bool deltaetl_assigns_values(const Mapping *mapping);
 extern bool deltaetl_can_assign(Oid source_type, Oid target_type);
 
 #endif							/* DELTAETL_MAPPING_H */

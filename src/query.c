@@ -308,6 +308,17 @@ deltaetl_scope_query(const Mapping *mapping, const MappingSide *side)
 	return buf->data;
 }
 
+/* The source's rows, with their values assigned. */
+char *
+deltaetl_assigned_query(const Mapping *mapping)
+{
+	StringInfo	buf = deltaetl_new_query("SELECT ");
+
+	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
+	append_from(buf, mapping, &mapping->source);
+	return buf->data;
+}
+
 /* How many rows a side has in scope. */
 char *
 deltaetl_count_query(const Mapping *mapping, const MappingSide *side)

@@ -23,6 +23,7 @@
 #include "port/pg_bitutils.h"
 #include "storage/buffile.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "compat.h"
 
@@ -49,6 +50,7 @@ typedef struct RowArray
 struct SetDiff
 {
 	MemoryContext context;		/* runs are taken in shorter-lived ones */
+	ResourceOwner owner;		/* of its files, in the same way */
 	int			npartitions;
 	Size		memory_limit;	/* of runs in memory */
 	Size		memory;
@@ -74,6 +76,7 @@ deltaetl_setdiff_create(int npartitions, Size memory_limit, FileSet *files)
 	set->context = AllocSetContextCreate(CurrentMemoryContext,
 										 "deltaetl set difference",
 										 ALLOCSET_DEFAULT_SIZES);
+	set->owner = CurrentResourceOwner;
 	set->npartitions = npartitions;
 	set->memory_limit = memory_limit;
 	set->files = files;
@@ -146,11 +149,13 @@ void
 deltaetl_setdiff_take(SetDiff *set, SetSide side, const char *packed)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(set->context);
+	ResourceOwner oldowner = CurrentResourceOwner;
 	const char *p = packed + sizeof(PackedRuns);
 	BufFile    *file = NULL;
 	PackedRuns	header;
 	char		name[MAXPGPATH];
 
+	CurrentResourceOwner = set->owner;
 	memcpy(&header, packed, sizeof(header));
 	if (header.nspilled > 0)
 	{
@@ -174,6 +179,7 @@ deltaetl_setdiff_take(SetDiff *set, SetSide side, const char *packed)
 	}
 	set->rows[side] += header.rows;
 	set->null_keys[side] |= header.null_keys;
+	CurrentResourceOwner = oldowner;
 	MemoryContextSwitchTo(oldcontext);
 }
 

@@ -17,6 +17,7 @@
 #include "executor/spi.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 /*
@@ -115,12 +116,10 @@ deltaetl_spi_check(const char *query, const Mapping *mapping)
 }
 
 static void
-select_rows(const char *query, const Mapping *mapping, ParamListInfo params,
-			int cursor_options, RowReceiver *receiver)
+select_rows(const char *query, const Mapping *mapping, ParserSetupHook setup,
+			ParamListInfo params, int cursor_options, RowReceiver *receiver)
 {
-	SPIPlanPtr	plan = prepare(query, mapping,
-							   params ? deltaetl_collect_setup : deltaetl_coerce_setup,
-							   cursor_options);
+	SPIPlanPtr	plan = prepare(query, mapping, setup, cursor_options);
 	SPIExecuteOptions options = {0};
 	int			result;
 
@@ -134,6 +133,78 @@ select_rows(const char *query, const Mapping *mapping, ParamListInfo params,
 	SPI_freeplan(plan);
 }
 
+/* ---------- values that cannot be assigned ---------- */
+
+static bool
+may_be_of_a_value(const ErrorData *error)
+{
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PLPGSQL_ERROR ||
+		category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+}
+
+/*
+ * A query has failed: raise the error of the first value that cannot be
+ * assigned, which says where that is, or else the query's own.
+ */
+static void
+raise_with_place(ErrorData *error, const Mapping *mapping)
+{
+	RowReceiver receiver = deltaetl_receiver(NULL, NULL);
+
+	if (may_be_of_a_value(error))
+		select_rows(deltaetl_assigned_query(mapping), mapping, deltaetl_place_setup,
+					NULL, 0, &receiver);
+	ReThrowError(error);
+}
+
+/*
+ * Run a query that reads, in a subtransaction: after an error in it, queries
+ * can still be run.
+ */
+static void
+select_or_raise_with_place(const char *query, const Mapping *mapping, ParserSetupHook setup,
+						   ParamListInfo params, int cursor_options, RowReceiver *receiver)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		select_rows(query, mapping, setup, params, cursor_options, receiver);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error != NULL)
+		raise_with_place(error, mapping);
+}
+
+static void
+read_rows(const char *query, const Mapping *mapping, ParserSetupHook setup,
+		  ParamListInfo params, RowReceiver *receiver)
+{
+	if (deltaetl_assigns_values(mapping))
+		select_or_raise_with_place(query, mapping, setup, params,
+								   CURSOR_OPT_PARALLEL_OK, receiver);
+	else
+		select_rows(query, mapping, setup, params, CURSOR_OPT_PARALLEL_OK, receiver);
+}
+
+/* ---------- queries ---------- */
+
 /*
  * Run a query and hand each row to the callback.  Not through a cursor, so
  * that the planner may use parallel workers.
@@ -144,7 +215,7 @@ deltaetl_spi_select(const char *query, const Mapping *mapping,
 {
 	RowReceiver receiver = deltaetl_receiver(callback, arg);
 
-	select_rows(query, mapping, NULL, CURSOR_OPT_PARALLEL_OK, &receiver);
+	read_rows(query, mapping, deltaetl_coerce_setup, NULL, &receiver);
 }
 
 /* The same for a callback that writes, which it cannot do while workers read. */
@@ -154,7 +225,7 @@ deltaetl_spi_select_serially(const char *query, const Mapping *mapping,
 {
 	RowReceiver receiver = deltaetl_receiver(callback, arg);
 
-	select_rows(query, mapping, NULL, 0, &receiver);
+	select_rows(query, mapping, deltaetl_coerce_setup, NULL, 0, &receiver);
 }
 
 /* Run a query that collects fingerprints, with the reference as its $1. */
@@ -166,7 +237,7 @@ deltaetl_spi_collect(const char *query, const Mapping *mapping,
 	RowReceiver receiver = deltaetl_receiver(NULL, NULL);
 
 	deltaetl_params_add(params, BYTEAOID, PointerGetDatum(reference), false);
-	select_rows(query, mapping, params, CURSOR_OPT_PARALLEL_OK, &receiver);
+	read_rows(query, mapping, deltaetl_collect_setup, params, &receiver);
 }
 
 /*
