@@ -3,6 +3,8 @@ CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE DOMAIN mood_domain AS mood;
 CREATE TYPE pair AS (x int, y int);
 CREATE DOMAIN code AS varchar(5) CHECK (VALUE <> '');
+CREATE DOMAIN fixed AS char(4);
+CREATE DOMAIN mask AS bit(3);
 
 -- Make a target and a staging of one key type out of values; sync; sync again.
 CREATE FUNCTION try_key(type text, VARIADIC key_values text[]) RETURNS text LANGUAGE plpgsql AS $$
@@ -42,7 +44,10 @@ SELECT type, try_key(type, VARIADIC key_values) FROM (VALUES
 	('pair', ARRAY['(1,1)', '(,)', '(,2)', '(2,)']),
 	('code', ARRAY['a', 'b', 'c']),
 	('code[]', ARRAY['{a}', '{b}', '{c}']),
+	('fixed', ARRAY['abcd', 'abce', 'a']),
+	('fixed[]', ARRAY['{abcd}', '{abce}', '{a}']),
 	('bit(3)', ARRAY['101', '111', '000']),
+	('mask', ARRAY['101', '111', '100']),
 	('varbit', ARRAY['101', '1', '0000']),
 	('bytea', ARRAY['\x00', '\x', '\xff']),
 	('jsonb', ARRAY['1', '{"a": 1}', '[]']),
@@ -108,5 +113,5 @@ SELECT deltaetl_hashes('nokey', '{}');
 DROP VIEW nokey;
 
 DROP FUNCTION try_key;
-DROP DOMAIN code, mood_domain;
+DROP DOMAIN code, fixed, mask, mood_domain;
 DROP TYPE mood, pair;

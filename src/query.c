@@ -201,7 +201,10 @@ append_operator(StringInfo buf, const MappingColumn *column,
 		operand = base;
 	if (operand != column->type)
 	{
-		const char *cast = format_type_be_qualified(operand);
+		/* by a name that no length is implied by, as 1 is by bit's in SQL */
+		const char *cast = format_type_extended(operand, -1,
+												FORMAT_TYPE_TYPEMOD_GIVEN |
+												FORMAT_TYPE_FORCE_QUALIFY);
 
 		left = psprintf("%s::%s", left, cast);
 		right = psprintf("%s::%s", right, cast);
