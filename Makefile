@@ -14,6 +14,7 @@
 #   make check-sanitize, check-valgrind
 #                       the same under gcc's sanitizers, some tests under valgrind
 #   make coverage       what the tests reach of src/, in coverage/
+#   make check-versions build and test for other versions, in chroots; VERSIONS="17 18"
 #   make bench          measure it against its peers; SCALE=large, ROUNDS=, CASES=
 #   make bench-report   write what the READMEs say of it from the results
 #   make indent         lay out src/ as PostgreSQL does; indent-check only looks
@@ -123,7 +124,7 @@ ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 EXTRA_CLEAN = .built-for tmp_check
 
 PG_CONFIG ?= pg_config
-tooling = setup demo check check-tap soak \
+tooling = setup demo check check-tap soak check-versions \
 	check-assert check-sanitize check-valgrind coverage \
 	bench bench-report indent indent-check dist
 
@@ -178,6 +179,9 @@ check-assert check-sanitize check-valgrind:
 
 coverage:
 	@tools/checker coverage
+
+check-versions:
+	@tools/check-versions $(VERSIONS)
 
 bench:
 	@tools/bench '$(or $(SCALE),small)' '$(ROUNDS)' '$(CASES)'
