@@ -114,7 +114,8 @@ REGRESS = extension everything encode sync guards key key_indexes key_equality k
 	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways json_images change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \
-	jobs job_options job_roles job_set_role
+	jobs job_options job_roles job_set_role \
+	oldextversions
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks overtaken moved_rows serializable timeout \
 	truncate alter_table drop rewrite create_index partitions source_partitions definitions ddl \
