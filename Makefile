@@ -15,6 +15,8 @@
 #                       the same under gcc's sanitizers, some tests under valgrind
 #   make coverage       what the tests reach of src/, in coverage/
 #   make check-versions build and test for other versions, in chroots; VERSIONS="17 18"
+#   make fuzz           sync random tables; SECONDS=, SEED=, CASES=
+#   make sqlsmith       call the functions with anything; SECONDS=, SEED=
 #   make bench          measure it against its peers; SCALE=large, ROUNDS=, CASES=
 #   make bench-report   write what the READMEs say of it from the results
 #   make indent         lay out src/ as PostgreSQL does; indent-check only looks
@@ -125,7 +127,7 @@ ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 EXTRA_CLEAN = .built-for tmp_check
 
 PG_CONFIG ?= pg_config
-tooling = setup demo check check-tap soak check-versions \
+tooling = setup demo check check-tap check-versions soak fuzz sqlsmith \
 	check-assert check-sanitize check-valgrind coverage \
 	bench bench-report indent indent-check dist
 
@@ -183,6 +185,12 @@ coverage:
 
 check-versions:
 	@tools/check-versions $(VERSIONS)
+
+fuzz:
+	@tools/fuzz '$(SECONDS)' '$(SEED)' '$(CASES)'
+
+sqlsmith:
+	@tools/sqlsmith '$(SECONDS)' '$(SEED)'
 
 bench:
 	@tools/bench '$(or $(SCALE),small)' '$(ROUNDS)' '$(CASES)'
