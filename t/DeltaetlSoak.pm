@@ -460,7 +460,9 @@ sub check_round
 			SELECT count(bt_index_parent_check(i.indexrelid, true)) * 0 + (SELECT count(*) FROM pg_class AS t, verify_heapam(t.oid) WHERE t.relname ~ '^products' AND t.relkind = 'r')
 			FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid AND c.relkind = 'i' JOIN pg_class AS t ON t.oid = i.indrelid
 			WHERE t.relname ~ '^products'} ],
-		[ 'locks that are left', 0, q{SELECT count(*) FROM pg_locks WHERE relation = 'products'::regclass OR locktype = 'advisory'} ]);
+		[ 'locks that are left', 0, q{
+			SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+			WHERE (l.relation = 'products'::regclass OR l.locktype = 'advisory') AND a.backend_type = 'client backend'} ]);
 
 	if ($round->{kind} eq 'tracked')
 	{
