@@ -6,7 +6,8 @@
 # says what it can of the row, and once the cause is gone the run does all.
 #
 # Where DELTAETL_SMALL_DISKS names two directories on small file systems of their
-# own, these are filled up as well; tools/diskfull provides them.
+# own, the first for tables and temporary files and the second for WAL, these are
+# filled up as well; tools/diskfull provides them.
 
 use strict;
 use warnings FATAL => 'all';
@@ -26,6 +27,7 @@ my @skipped;
 sub open_session
 {
 	$session = $node->background_psql('postgres', on_error_stop => 0);
+	$session->set_query_timer_restart;
 	$pid = $session->query('SELECT pg_backend_pid()');
 	chomp $pid;
 }
@@ -254,6 +256,42 @@ CREATE TRIGGER take_memory BEFORE INSERT ON products FOR EACH ROW WHEN (new.id =
 		after => sub { limit('as', 'unlimited') });
 }
 
+# ---------- what runs out for good ----------
+
+# The server cannot go on without WAL.  It starts anew by itself if it can.
+sub panics
+{
+	my ($name, $error, $run, $recover) = @_;
+	my $entries = run_entries($node);
+	my $offset = -s $node->logfile;
+
+	$run->();
+	$failures++;
+	$recover->();
+	like(slurp_file($node->logfile, $offset), $error, "$name: the server gives up");
+	is(is_before_or_after($node, $entries, $name), 'before', "$name: nothing has been done");
+	is_in_order($node, $name);
+	sync_again($node, $phase, $name);
+}
+
+if (!@skipped)
+{
+	make_tables($node, $phase);
+	$node->safe_psql('postgres', 'TRUNCATE deltaetl_change_entry');
+	panics(
+		'WAL outgrows a file',
+		qr/PANIC:.*could not write to (log file|file "pg_wal).*File too large/,
+		sub {
+			$node->safe_psql('postgres', $_) foreach 'CHECKPOINT', 'SELECT pg_switch_wal()';
+			limit('fsize', 450000);
+
+			# the session ends with the server
+			eval { in_session($phase->{call} =~ s/'rows'/'none'/r); };
+		},
+		sub { wait_for_server($node) });
+	open_session();
+}
+
 # ---------- what a session keeps ----------
 
 # Nothing that grows: after many failures it has no more memory and files than
@@ -281,9 +319,74 @@ my ($later) = holdings();
 cmp_ok($later - $memory, '<', 40 * 200, 'the session does not grow by what fails');
 note "40 failures: from $memory to $later bytes";
 
-note "$failures failures";
-note "skipped: @skipped" if @skipped;
-
 $session->quit;
+
+# ---------- disks ----------
+
+my ($disk, $wal_disk) = split /:/, $ENV{DELTAETL_SMALL_DISKS} // '';
+
+# Leave that many bytes of a file system free.
+sub fill
+{
+	my ($dir, $free) = @_;
+	my $block = "\0" x 65536;
+
+	open my $ballast, '>', "$dir/ballast" or die "could not open $dir/ballast: $!";
+	1 while syswrite $ballast, $block;
+	truncate $ballast, (-s $ballast) - $free or die "could not truncate: $!";
+	close $ballast;
+}
+
+sub make_room { unlink "$_[0]/ballast" or die "could not remove $_[0]/ballast: $!"; }
+
+if (!$wal_disk)
+{
+	push @skipped, 'full disks, see tools/diskfull';
+}
+else
+{
+	open_session();
+	mkdir "$disk/tables";
+	in_session("CREATE TABLESPACE small LOCATION '$disk/tables'");
+	wide_rows();
+	fails('a disk full of tables', qr/could not (extend|write block \d+ in) file.*(No space left on device|wrote only)/,
+		before => sub { in_session('ALTER TABLE products SET TABLESPACE small'); fill($disk, 300000); },
+		after => sub { make_room($disk); });
+	wide_rows();
+	fails('a disk full of temporary files', qr/could not write to file.*pgsql_tmp.*No space left on device/,
+		before => sub {
+			in_session('SET temp_tablespaces = small;'
+				. 'CREATE TRIGGER nothing BEFORE INSERT ON products FOR EACH ROW EXECUTE FUNCTION do_nothing()');
+			fill($disk, 300000);
+		},
+		after => sub { make_room($disk); });
+	$session->quit;
+
+	$node->stop;
+	$node = start_fault_node('wal', "wal_buffers = 32kB\nmin_wal_size = 2MB\nmax_wal_size = 2MB\n", extra => ['--wal-segsize=1']);
+	make_tables($node, $phase);
+	$node->stop;
+	system_or_bail('mv', $node->data_dir . '/pg_wal', "$wal_disk/pg_wal");
+	symlink "$wal_disk/pg_wal", $node->data_dir . '/pg_wal';
+	$node->start;
+	$node->safe_psql('postgres', $_) foreach 'UPDATE staging SET name = repeat(md5(id::text), 50)', 'CHECKPOINT', 'CHECKPOINT';
+	panics(
+		'a disk full of WAL',
+		qr/PANIC:.*No space left on device/,
+		sub {
+			fill($wal_disk, 1100000);
+			$node->psql('postgres', $phase->{call});
+		},
+		sub {
+			make_room($wal_disk);
+
+			# it may have tried to recover, in vain
+			$node->stop('immediate', fail_ok => 1);
+			poll_start($node);
+		});
+}
+
+note "$failures failures";
+note 'skipped: ' . join ', ', @skipped if @skipped;
 $node->stop;
 done_testing();

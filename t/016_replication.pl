@@ -196,7 +196,8 @@ foreach my $point ('before', 'after')
 	my $expected_runs = $point eq 'after' ? $all_runs : $all_runs =~ s/\n[^\n]*\z//r;
 
 	$restored->init_from_backup($node, 'backup', has_restoring => 1, standby => 0);
-	$restored->append_conf('postgresql.conf', "recovery_target_name = '$point'\nrecovery_target_action = 'promote'");
+	$restored->append_conf('postgresql.conf', "recovery_target_name = '$point'\nrecovery_target_action = 'promote'\n"
+		  . "recovery_target_timeline = 'current'\narchive_mode = off");
 	$restored->start;
 	$restored->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'recovery does not end';
 	is($restored->safe_psql('postgres', $contents), $point eq 'after' ? $after : $before, "restored to $point the run: the target");

@@ -226,6 +226,7 @@ sub hold_run
 	my $lock = $phase->{lock} ? "LOCK TABLE $phase->{lock} IN $phase->{mode} MODE" : 'SELECT pg_advisory_xact_lock(1)';
 	my $session;
 
+	$locker->set_query_timer_restart;
 	$locker->query_safe('BEGIN');
 	$locker->query_safe($lock);
 	$session = start_session($node, @statements ? @statements : $phase->{call});
