@@ -322,6 +322,8 @@ sub choose_options
 	choose($flags, 'second', 40, qw(encoded join));
 	choose($flags, 'parallel', 15);
 	choose($flags, 'limited', 10) if ($flags->{log} // '') ne 'rows';
+	choose($flags, 'row_locks', 35)
+	  if $flags->{key} ne 'given' && !$flags->{children} && !$flags->{limited};
 	choose($flags, 'max_delete_pct', 5, 0, 10, 50, 100);
 	choose($flags, 'max_update_pct', 5, 0, 10, 50, 100);
 	if (chance(15))

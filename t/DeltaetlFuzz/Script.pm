@@ -248,6 +248,7 @@ sub sync_arguments
 	my $flags = $case->{flags};
 
 	$more{deletes} = q('delete') if $flags->{deletes};
+	$more{lock_mode} = q('row') if $flags->{row_locks};
 	$more{allow_empty_source} = 'true' if $flags->{allow_empty};
 	foreach (qw(max_delete_pct max_update_pct))
 	{
