@@ -216,7 +216,7 @@ if (!-r "/proc/$pid/statm" || !limit('fsize', 'unlimited'))
 else
 {
 	wide_rows();
-	fails('a table outgrows a file', qr/could not (extend|write block \d+ in) file.*File too large/,
+	fails('a table outgrows a file', qr/could not (extend|write blocks? \S+ in) file.*File too large/,
 		before => sub { $node->safe_psql('postgres', $_) foreach 'VACUUM staging, products', 'CHECKPOINT'; limit('fsize', 1100000) }, after => sub { limit('fsize', 'unlimited') });
 	wide_rows();
 	fails('a temporary file outgrows it', qr/could not write to file.*pgsql_tmp.*File too large/,
@@ -349,7 +349,7 @@ else
 	mkdir "$disk/tables";
 	in_session("CREATE TABLESPACE small LOCATION '$disk/tables'");
 	wide_rows();
-	fails('a disk full of tables', qr/could not (extend|write block \d+ in) file.*(No space left on device|wrote only)/,
+	fails('a disk full of tables', qr/could not (extend|write blocks? \S+ in) file.*(No space left on device|wrote only)/,
 		before => sub { in_session('ALTER TABLE products SET TABLESPACE small'); fill($disk, 300000); },
 		after => sub { make_room($disk); });
 	wide_rows();
