@@ -295,12 +295,16 @@ if (!@skipped)
 # ---------- what a session keeps ----------
 
 # Nothing that grows: after many failures it has no more memory and files than
-# after a few.
+# after a few.  Caches may; 18 says in another way what is below them.
 sub holdings
 {
+	my $is_cache = $node->pg_version >= 18 ?
+	  q{path @> (SELECT path FROM c WHERE name = 'CacheMemoryContext')} :
+	  q{'CacheMemoryContext' IN (name, parent)};
 	my ($memory, $contexts) = split /\|/,
-	  (in_session(q(SELECT sum(used_bytes) FILTER (WHERE name <> 'CacheMemoryContext' AND parent <> 'CacheMemoryContext'),
-		count(*) FILTER (WHERE name ~ 'deltaetl') FROM pg_backend_memory_contexts)))[0];
+	  (in_session(qq{WITH c AS MATERIALIZED (SELECT * FROM pg_backend_memory_contexts)
+		SELECT sum(used_bytes) FILTER (WHERE ($is_cache) IS NOT TRUE),
+			count(*) FILTER (WHERE name ~ 'deltaetl') FROM c}))[0];
 	my @files = map { readlink // () } glob "/proc/$pid/fd/*";
 
 	chomp $contexts;
