@@ -87,8 +87,8 @@ END $$;
 SELECT count(*) FILTER (WHERE result <> 'done') AS wrong, count(*) FROM names, try(name) AS result;
 SELECT name, result FROM names, try(name) AS result WHERE result <> 'done' ORDER BY i;
 -- strings mean something else, and each name is quoted
-SET standard_conforming_strings = off;
-SET escape_string_warning = off;
+SELECT set_config('standard_conforming_strings', 'off', false), set_config('escape_string_warning', 'off', false)
+WHERE current_setting('server_version_num')::int < 190000 \g /dev/null
 SET quote_all_identifiers = on;
 SELECT name, result FROM names, try(name) AS result WHERE i <= 12 AND result <> 'done' ORDER BY i;
 RESET standard_conforming_strings;

@@ -131,9 +131,9 @@ watch_rows(QueryDesc *desc)
 static uint64
 count_conflicts(const QueryDesc *desc)
 {
-	Instrumentation *instrument = desc->planstate->instrument;
+	const PlanState *node = desc->planstate;
 
-	return instrument ? (uint64) instrument->ntuples2 : 0;
+	return node->instrument ? (uint64) node->instrument->ntuples2 : 0;
 }
 
 /* Returns the number of rows that were changed. */
