@@ -70,6 +70,7 @@ OBJS = \
 	src/runs.o \
 	src/setdiff.o \
 	src/stored_row.o \
+	src/strategy.o \
 	src/fingerprint.o \
 	src/key.o \
 	src/key_proof.o \

@@ -255,13 +255,9 @@ apply_locked(Delta *delta, ChangeLog *log)
 	return total;
 }
 
-/*
- * Apply the delta; returns how many rows were really changed.  The changes go
- * to the log, unless that is NULL, but not what triggers and foreign keys do to
- * other rows.
- */
+/* Write the rows of the delta, here, and let triggers see them at the end. */
 AppliedCounts
-deltaetl_apply(Delta *delta, ChangeLog *log)
+deltaetl_local_apply(Delta *delta, ChangeLog *log)
 {
 	AppliedCounts applied;
 	List	   *source = open_source(delta->mapping);

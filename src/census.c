@@ -247,13 +247,11 @@ expect_rows(const Mapping *mapping)
 }
 
 /*
- * Count the rows of the source, and of the target if asked for; raise an
- * error that names up to KEYS_SHOWN keys if keys do not identify rows.  Where
- * detection is by fingerprints, those of the source are read for that, and
- * the target's rows are counted and the source's keys looked at later.
+ * Where detection is by fingerprints, those of the source are read for that,
+ * and the target's rows are counted and the source's keys looked at later.
  */
 void
-deltaetl_census(Delta *delta, bool count_target)
+deltaetl_local_census(Delta *delta, bool count_target)
 {
 	const Mapping *mapping = delta->mapping;
 

@@ -9,10 +9,11 @@
  *		job_run -> job_entry, job_options, sync
  *		job -> job_entry, job_options, job_cron, lock
  *		job_cron -> job_entry -> owner, names
- *		sync -> options, runlog, lock, snapshot, diff, guard, apply
- *		revert -> reversal, runlog, lock, snapshot, apply
+ *		sync -> options, runlog, lock, snapshot, strategy, guard
+ *		revert -> reversal, runlog, lock, snapshot, strategy
  *		reversal -> logged_run, image, compare
  *		runlog, logged_run, changes -> owner
+ *		strategy -> census, diff, apply
  *		lock -> mapping, scope, snapshot
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
@@ -292,7 +293,7 @@ typedef enum KeyCheck
 	KEYS_BY_CENSUS				/* by a query of its own */
 } KeyCheck;
 
-extern void deltaetl_census(Delta *delta, bool count_target);
+extern void deltaetl_local_census(Delta *delta, bool count_target);
 extern bool deltaetl_keys_are_proven(const Mapping *mapping,
 									 const MappingSide *side);
 extern KeyCheck deltaetl_key_check(const Mapping *mapping,
@@ -331,7 +332,7 @@ extern void deltaetl_fingerprint_detect(Delta *delta);
 extern double deltaetl_estimate_rows(const MappingSide *side);
 
 /* diff.c */
-extern void deltaetl_detect(Delta *delta);
+extern void deltaetl_local_detect(Delta *delta);
 
 /* direct.c */
 extern Obstacle deltaetl_obstacle_to_direct(const Delta *delta,
@@ -356,6 +357,11 @@ extern void deltaetl_report_overtaken(const Delta *overtaken);
 extern char *deltaetl_action_query(const Delta *delta, DeltaAction action,
 								   const LoggedColumns *logged);
 extern Obstacle deltaetl_obstacle_to_rereading(const Delta *delta);
+extern AppliedCounts deltaetl_local_apply(Delta *delta, ChangeLog *log);
+
+/* strategy.c */
+extern void deltaetl_census(Delta *delta, bool count_target);
+extern void deltaetl_detect(Delta *delta);
 extern AppliedCounts deltaetl_apply(Delta *delta, ChangeLog *log);
 
 #endif							/* DELTAETL_H */

@@ -4,8 +4,8 @@
  *	  Detection, and deltaetl_diff().
  *
  * Detection fills a Delta, in one of two ways: fingerprint.c where both sides
- * are tables that can be read whole, join.c for the rest.  deltaetl_census()
- * and deltaetl_detect() choose; nobody else has to know.
+ * are tables that can be read whole, join.c for the rest.  The census has
+ * chosen; nobody else has to know.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -125,9 +125,9 @@ find_changes(Delta *delta)
 							note_changes, delta);
 }
 
-/* Find the delta and make it visible to queries. */
+/* By fingerprints where they have been read, else by a join. */
 void
-deltaetl_detect(Delta *delta)
+deltaetl_local_detect(Delta *delta)
 {
 	bool		tells_keys = deltaetl_fingerprints_tell_keys(delta);
 	bool		unproven =
