@@ -40,6 +40,8 @@ OBJS = \
 	src/collection.o \
 	src/delta.o \
 	src/diff.o \
+	src/digest.o \
+	src/digest_agg.o \
 	src/direct.o \
 	src/encode.o \
 	src/encode_text.o \
@@ -112,7 +114,7 @@ REGRESS = extension everything encode sync guards key key_indexes key_equality k
 	hostile_names search_path impostors hostile_owner rights_each row_security \
 	odd_arguments odd_relations odd_places extremes \
 	parallel random stored_bytes stored_values random_layout load \
-	direct direct_rows row_locking contexts processes tracked tracked_sync track_trees track_errors verify \
+	direct direct_rows row_locking contexts processes digest tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
 	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways json_images change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \

@@ -129,6 +129,57 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION deltaetl_hashes(regclass, name[], name[]) IS
 'key and row hash of every row of a relation';
 
+-- ---------- digest_agg.c ----------
+
+CREATE FUNCTION deltaetl_digest_add(state bytea, hash bytea)
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION deltaetl_digest_combine(state bytea, other bytea)
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION deltaetl_digest_final(state bytea)
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- The state is a sum of 32 bytes and a count of 8.
+CREATE AGGREGATE deltaetl_digest_agg(hash bytea) (
+	SFUNC = deltaetl_digest_add,
+	STYPE = bytea,
+	SSPACE = 64,
+	INITCOND = '\x00000000000000000000000000000000000000000000000000000000000000000000000000000000',
+	COMBINEFUNC = deltaetl_digest_combine,
+	FINALFUNC = deltaetl_digest_final,
+	PARALLEL = SAFE);
+
+COMMENT ON AGGREGATE deltaetl_digest_agg(bytea) IS
+'one digest, 32 bytes, of row hashes in any order; copies count, nulls do not';
+COMMENT ON FUNCTION deltaetl_digest_add(bytea, bytea) IS
+'transition function of deltaetl_digest_agg()';
+COMMENT ON FUNCTION deltaetl_digest_combine(bytea, bytea) IS
+'combine function of deltaetl_digest_agg()';
+COMMENT ON FUNCTION deltaetl_digest_final(bytea) IS
+'final function of deltaetl_digest_agg()';
+
+-- ---------- digest.c ----------
+
+CREATE FUNCTION deltaetl_digest(
+	relation regclass,
+	columns name[] DEFAULT NULL,
+	scope text DEFAULT NULL,
+	OUT rows bigint,
+	OUT digest bytea)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION deltaetl_digest(regclass, name[], text) IS
+'number of rows and one digest of the content of a relation, the same wherever and however it is stored';
+
 -- ---------- diff.c ----------
 
 CREATE FUNCTION deltaetl_diff(

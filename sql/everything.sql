@@ -23,6 +23,7 @@ TABLE products ORDER BY id;
 -- hashes, computed and stored
 SELECT key, row_hash = deltaetl_row_hash(p.id, p.details, p.name, p.tags) AS same
 FROM deltaetl_hashes('products') JOIN products AS p ON p.id = (key ->> 'id')::int ORDER BY key;
+SELECT deltaetl_digest('products') = (SELECT (count(*), deltaetl_digest_agg(deltaetl_row_hash(details, id, name, tags))) FROM products) AS same;
 SELECT sha256(deltaetl_encode(1, 'one')) = deltaetl_row_hash(1, 'one') AS same;
 SELECT deltaetl_track('products');
 SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('staging', 'products', deletes => 'delete', scope => 'id < 4');

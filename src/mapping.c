@@ -429,7 +429,8 @@ resolve_columns(Mapping *mapping, const MappingRequest *request,
 	find_common_columns(mapping, request, source, target);
 	mapping->columns = palloc0(Max(RelationGetNumberOfAttributes(target), 1) *
 							   sizeof(MappingColumn));
-	deltaetl_resolve_key(mapping, target, request->key_columns);
+	if (!request->keyless)
+		deltaetl_resolve_key(mapping, target, request->key_columns);
 	check_named_columns(request, source, target);
 	complete_key(mapping, request, source, target);
 	add_compared_columns(mapping, request, source, target);

@@ -104,6 +104,7 @@ typedef struct MappingRequest
 	Oid			source;			/* InvalidOid: there is only a target */
 	Oid			target;
 	List	   *key_columns;	/* of char *, as are the others */
+	bool		keyless;		/* rows need not be told apart */
 	bool		own_key;		/* nobody can name another than the target's */
 	bool		all_columns;	/* columns was not given */
 	List	   *columns;

@@ -49,11 +49,11 @@ deltaetl_append_columns(StringInfo buf, const char *alias, int ncolumns)
 	}
 }
 
-/* The row hash of alias.c1 .. alias.cn, within the limit of arguments. */
+/* The row hash of alias.c1 .. alias.cn, within the limits of arguments. */
 void
 deltaetl_append_row_hash(StringInfo buf, const Mapping *mapping, const char *alias)
 {
-	bool		fits = mapping->ncolumns <= MAX_HASH_ARGUMENTS;
+	bool		fits = mapping->ncolumns > 0 && mapping->ncolumns <= MAX_HASH_ARGUMENTS;
 
 	appendStringInfo(buf, "%s.%s", mapping->schema,
 					 fits ? "deltaetl_row_hash(" : "deltaetl_record_hash(ROW(");
@@ -414,6 +414,21 @@ deltaetl_append_object(StringInfo buf, const Mapping *mapping, const char *alias
 			appendStringInfo(buf, "%s.c%d AS %s", alias, i + 1, name);
 	}
 	appendStringInfoString(buf, ") AS " OBJECT_ALIAS ")");
+}
+
+/* How many rows the target has, and the digest of their hashes. */
+char *
+deltaetl_digest_query(const Mapping *mapping)
+{
+	StringInfo	buf = deltaetl_new_query("SELECT pg_catalog.count(*), ");
+
+	appendStringInfo(buf, "%s.deltaetl_digest_agg(", mapping->schema);
+	deltaetl_append_row_hash(buf, mapping, "r");
+	appendStringInfoString(buf, ") FROM (SELECT ");
+	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
+	append_from(buf, mapping, &mapping->target);
+	appendStringInfoString(buf, ") AS r");
+	return buf->data;
 }
 
 /* Key and row hash of every row of the target. */

@@ -102,14 +102,15 @@ check_side(const Mapping *mapping, const MappingSide *side)
 }
 
 /*
- * Raise an error if scope is no condition on the rows of both sides, which
- * have to be locked.
+ * Raise an error if scope is no condition on the rows of the sides there are,
+ * which have to be locked.
  */
 void
 deltaetl_check_scope(const Mapping *mapping)
 {
 	if (mapping->scope == NULL)
 		return;
-	check_side(mapping, &mapping->source);
+	if (mapping->source.exists)
+		check_side(mapping, &mapping->source);
 	check_side(mapping, &mapping->target);
 }
