@@ -30,6 +30,7 @@ OBJS = \
 	src/arguments.o \
 	src/assign.o \
 	src/batch.o \
+	src/bucket.o \
 	src/calls.o \
 	src/census.o \
 	src/changelog.o \
@@ -109,7 +110,7 @@ DATA = deltaetl--1.0.sql
 DOCS := $(wildcard doc/*.md doc/*.json)
 SHLIB_LINK += -lcrypto
 
-REGRESS = extension everything encode sync guards key key_indexes key_equality key_types columns coercion coercion_place relations \
+REGRESS = extension everything encode bucket sync guards key key_indexes key_equality key_types columns coercion coercion_place relations \
 	scope apply reread security \
 	hostile_names search_path impostors hostile_owner rights_each row_security \
 	odd_arguments odd_relations odd_places extremes \

@@ -54,6 +54,24 @@ SUPPORT deltaetl_differs_support;
 COMMENT ON FUNCTION deltaetl_differs(bytea, bytea) IS
 'whether two row hashes are distinct; the planner expects few to be';
 
+-- ---------- bucket.c ----------
+
+CREATE FUNCTION deltaetl_bucket(bits integer, VARIADIC "any")
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
+
+COMMENT ON FUNCTION deltaetl_bucket(integer, VARIADIC "any") IS
+'the first bits, up to 63, of a hash of the canonical bytes of a row of the other arguments; never null';
+
+CREATE FUNCTION deltaetl_check_types(expected bytea, VARIADIC "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION deltaetl_check_types(bytea, VARIADIC "any") IS
+'true; an error if the types of the other arguments, and the version of their canonical bytes, are not those expected';
+
 -- ---------- collect.c ----------
 
 CREATE FUNCTION deltaetl_fingerprints_add(internal, reference bytea, tableoid oid, ctid tid, VARIADIC "any")

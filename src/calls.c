@@ -29,7 +29,8 @@ typedef struct CallCheck
 
 /* Those of any arguments that queries call. */
 static const char *const own_names[] = {
-	"deltaetl_row_hash", "deltaetl_encode", "deltaetl_fingerprints"
+	"deltaetl_row_hash", "deltaetl_encode", "deltaetl_fingerprints",
+	"deltaetl_bucket", "deltaetl_check_types"
 };
 
 static bool

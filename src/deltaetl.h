@@ -27,7 +27,7 @@
  *		all of these -> delta, query, params, spi, progress
  *		spi, modify -> coerce -> assign
  *		spi, modify -> execute
- *		hash -> encode
+ *		bucket -> hash -> encode
  *		image -> image_value -> image_scalar -> image_json
  *		image, encode -> settings
  *
@@ -174,6 +174,11 @@ extern char *deltaetl_name_argument(FunctionCallInfo fcinfo, int argno);
 extern Oid	deltaetl_extension(FunctionCallInfo fcinfo);
 extern char *deltaetl_quote_schema(Oid schema);
 extern char *deltaetl_extension_schema(FunctionCallInfo fcinfo);
+
+/* bucket.c */
+extern void deltaetl_begin_types(StringInfo buf);
+extern void deltaetl_append_type(StringInfo buf, const char *name, Oid type,
+								 int32 typmod);
 
 /* query.c */
 extern char *deltaetl_scope_query(const Mapping *mapping, const MappingSide *side);

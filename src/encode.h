@@ -79,6 +79,9 @@ extern void deltaetl_encode_jsonb(FieldEncoder *encoder, Datum value,
 /* encode_scalar.c */
 extern EncodeFunction deltaetl_scalar_encoder(FieldEncoder *encoder, Oid type);
 
+/* hash.c */
+extern const EncodeBuffer *deltaetl_encode_arguments(FunctionCallInfo fcinfo, int first);
+
 /* Make room for some bytes and return where they go. */
 static inline char *
 buffer_reserve(EncodeBuffer *buf, Size needed)

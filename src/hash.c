@@ -42,6 +42,7 @@ typedef struct CallSite
 {
 	MemoryContext scratch;		/* reset after each row */
 	EncodeBuffer buf;
+	int			first;			/* argument that is encoded */
 	bool		is_variadic;	/* called as f(VARIADIC array) */
 	int			nfields;
 	FieldEncoder *fields;		/* one an argument, or one for all elements */
@@ -146,7 +147,7 @@ argument_type(FunctionCallInfo fcinfo, int argno)
 static void
 init_variadic_site(FunctionCallInfo fcinfo, CallSite *site)
 {
-	Oid			element = get_base_element_type(argument_type(fcinfo, 0));
+	Oid			element = get_base_element_type(argument_type(fcinfo, site->first));
 
 	if (!OidIsValid(element))
 		elog(ERROR, "VARIADIC argument is not an array");
@@ -170,16 +171,17 @@ init_site(FunctionCallInfo fcinfo, CallSite *site)
 		init_variadic_site(fcinfo, site);
 	else
 	{
-		site->nfields = PG_NARGS();
+		site->nfields = PG_NARGS() - site->first;
 		site->fields = palloc0(site->nfields * sizeof(FieldEncoder));
 		for (int i = 0; i < site->nfields; i++)
-			deltaetl_encoder_init(&site->fields[i], argument_type(fcinfo, i),
+			deltaetl_encoder_init(&site->fields[i],
+								  argument_type(fcinfo, site->first + i),
 								  CurrentMemoryContext);
 	}
 }
 
 static CallSite *
-get_site(FunctionCallInfo fcinfo)
+get_site(FunctionCallInfo fcinfo, int first)
 {
 	FmgrInfo   *flinfo = fcinfo->flinfo;
 
@@ -188,6 +190,7 @@ get_site(FunctionCallInfo fcinfo)
 		MemoryContext oldcontext = MemoryContextSwitchTo(flinfo->fn_mcxt);
 		CallSite   *site = palloc0(sizeof(CallSite));
 
+		site->first = first;
 		init_site(fcinfo, site);
 		flinfo->fn_extra = site;
 		MemoryContextSwitchTo(oldcontext);
@@ -212,32 +215,45 @@ encode_elements(CallSite *site, Datum value)
 	}
 }
 
-/* Encode the arguments into the site's buffer.  A NULL array has no elements. */
+/*
+ * Encode the arguments from the first one on into the site's buffer.  A NULL
+ * array has no elements.
+ */
 static CallSite *
-encode_arguments(FunctionCallInfo fcinfo)
+encode_arguments(FunctionCallInfo fcinfo, int first)
 {
-	CallSite   *site = get_site(fcinfo);
+	CallSite   *site = get_site(fcinfo, first);
 	MemoryContext oldcontext = MemoryContextSwitchTo(site->scratch);
 
 	deltaetl_buffer_reset(&site->buf);
 	put_byte(&site->buf, DELTAETL_ENCODING_VERSION);
 	if (!site->is_variadic)
 		for (int i = 0; i < site->nfields; i++)
-			encode_field(&site->fields[i], fcinfo->args[i].value,
-						 fcinfo->args[i].isnull, &site->buf);
-	else if (!fcinfo->args[0].isnull)
-		encode_elements(site, fcinfo->args[0].value);
+			encode_field(&site->fields[i], fcinfo->args[first + i].value,
+						 fcinfo->args[first + i].isnull, &site->buf);
+	else if (!fcinfo->args[first].isnull)
+		encode_elements(site, fcinfo->args[first].value);
 
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextReset(site->scratch);
 	return site;
 }
 
+/*
+ * The encoding of a row of the arguments from the first one on; valid until
+ * the next call at this site.
+ */
+const EncodeBuffer *
+deltaetl_encode_arguments(FunctionCallInfo fcinfo, int first)
+{
+	return &encode_arguments(fcinfo, first)->buf;
+}
+
 /* Encode the columns of the one argument, a record, into the site's buffer. */
 static CallSite *
 encode_record_argument(FunctionCallInfo fcinfo)
 {
-	CallSite   *site = get_site(fcinfo);
+	CallSite   *site = get_site(fcinfo, 0);
 	MemoryContext oldcontext = MemoryContextSwitchTo(site->scratch);
 
 	deltaetl_buffer_reset(&site->buf);
@@ -268,7 +284,7 @@ PG_FUNCTION_INFO_V1(deltaetl_differs_support);
 Datum
 deltaetl_encode(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BYTEA_P(copy_buffer(&encode_arguments(fcinfo)->buf));
+	PG_RETURN_BYTEA_P(copy_buffer(&encode_arguments(fcinfo, 0)->buf));
 }
 
 /*
@@ -279,7 +295,7 @@ deltaetl_encode(PG_FUNCTION_ARGS)
 Datum
 deltaetl_row_hash(PG_FUNCTION_ARGS)
 {
-	CallSite   *site = encode_arguments(fcinfo);
+	CallSite   *site = encode_arguments(fcinfo, 0);
 
 	PG_RETURN_BYTEA_P(hash_buffer(&site->hasher, &site->buf));
 }
