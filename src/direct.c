@@ -45,7 +45,9 @@ obstacle_in_target(const Mapping *mapping, Relation target)
 {
 	ObstacleKind kind = NO_OBSTACLE;
 
-	if (target->rd_rel->relkind != RELKIND_RELATION)
+	if (mapping->target.is_foreign)
+		kind = OBSTACLE_FOREIGN_TABLE;
+	else if (target->rd_rel->relkind != RELKIND_RELATION)
 		kind = OBSTACLE_PARTITIONED;
 	else if (target->rd_rel->relhassubclass)
 		kind = OBSTACLE_CHILDREN;

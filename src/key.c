@@ -152,7 +152,11 @@ report_no_key(const Mapping *mapping, Relation target)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg_no_key(mapping, target),
+			 mapping->target.is_foreign ?
+			 errdetail("A foreign table has no primary key and no indexes.") :
 			 errdetail("The table has no primary key and no unique index over columns that are all NOT NULL."),
+			 mapping->target.is_foreign ?
+			 errhint("Name the key with key_columns.") :
 			 mapping->own_key ?
 			 errhint("Add a primary key.") :
 			 errhint("Add a primary key, or name the key with key_columns.")));

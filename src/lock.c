@@ -101,7 +101,8 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 	mapping->target.tree = target_tree;
 	mapping->source.tree = source_tree;
 	if (deltaetl_has_foreign_children(request->target))
-		mapping->ctid_obstacle = deltaetl_obstacle(OBSTACLE_FOREIGN_PART,
+		mapping->ctid_obstacle = deltaetl_obstacle(mapping->target.is_foreign ?
+												   OBSTACLE_FOREIGN_TABLE : OBSTACLE_FOREIGN_PART,
 												   mapping->target.quoted);
 	mapping->by_ctid = deltaetl_is_free(mapping->ctid_obstacle);
 	mapping->by_fingerprint = mapping->source.exists &&

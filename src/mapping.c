@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "encode.h"
@@ -35,6 +36,7 @@ deltaetl_describe_side(MappingSide *side, Relation rel)
 	side->relid = RelationGetRelid(rel);
 	side->exists = true;
 	side->has_children = rel->rd_rel->relhassubclass;
+	side->is_foreign = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
 	side->name = pstrdup(RelationGetRelationName(rel));
 	side->schema = get_namespace_name(RelationGetNamespace(rel));
 	side->quoted = quote_qualified_identifier(side->schema, side->name);
@@ -477,6 +479,8 @@ deltaetl_resolve(const MappingRequest *request, const char *schema)
 
 	resolve_columns(mapping, request, source, target);
 	deltaetl_check_privileges(mapping, source, target, request->privileges);
+	if (mapping->target.is_foreign)
+		deltaetl_check_foreign_writes(target, request->privileges);
 	if (request->whole_rows)
 		deltaetl_check_whole_rows(target);
 	if (source != NULL)

@@ -163,6 +163,7 @@ typedef struct MappingSide
 	Obstacle	duplicates;		/* what keeps keys from being proved unique */
 	Obstacle	nulls;			/* and from being proved not NULL */
 	bool		has_children;	/* rows may lie in other tables */
+	bool		is_foreign;		/* a foreign table */
 	List	   *tree;			/* it and all of its children, as locked */
 } MappingSide;
 
@@ -250,6 +251,7 @@ extern void deltaetl_unknown_column(Relation rel, const char *name);
 extern Relation deltaetl_open_relation(Oid relid);
 extern void deltaetl_check_source_kind(Relation rel);
 extern void deltaetl_check_target_kind(Relation rel);
+extern void deltaetl_check_foreign_writes(Relation rel, AclMode privileges);
 extern void deltaetl_check_tracked_kind(Relation rel);
 extern void deltaetl_check_logged_kind(Relation rel);
 extern bool deltaetl_has_foreign_children(Oid relid);

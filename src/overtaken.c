@@ -39,6 +39,8 @@ say_obstacle(const Mapping *mapping)
 {
 	if (mapping->ctid_obstacle.kind == OBSTACLE_PRIVILEGE)
 		return "The current user may not read all of its columns, and with them not where its rows are.";
+	if (mapping->target.is_foreign)
+		return "It is a foreign table.";
 	if (!mapping->by_ctid)
 		return "Some of its rows lie in foreign tables.";
 	switch (mapping->arbiter_obstacle.kind)

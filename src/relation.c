@@ -13,6 +13,7 @@
 #include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "foreign/fdwapi.h"
 #include "rewrite/prs2lock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -114,18 +115,60 @@ deltaetl_check_target_kind(Relation rel)
 {
 	char		relkind = rel->rd_rel->relkind;
 
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		relkind != RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("cannot sync \"%s\"", RelationGetRelationName(rel)),
 				 errdetail("It is %s.", kind_name(relkind)),
-				 errhint("A target is a table or partitioned table.")));
+				 errhint("A target is a table, partitioned table or foreign table.")));
 	if (IsSystemRelation(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("cannot sync system catalog \"%s\"",
 						RelationGetRelationName(rel))));
 	check_no_rules(rel);
+}
+
+/* The statements that a foreign-data wrapper takes for a relation, as bits. */
+static int
+foreign_events(Relation rel)
+{
+	FdwRoutine *routine = GetFdwRoutineForRelation(rel, false);
+
+	if (routine->IsForeignRelUpdatable != NULL)
+		return routine->IsForeignRelUpdatable(rel);
+	return (routine->ExecForeignInsert ? 1 << CMD_INSERT : 0) |
+		(routine->ExecForeignUpdate ? 1 << CMD_UPDATE : 0) |
+		(routine->ExecForeignDelete ? 1 << CMD_DELETE : 0);
+}
+
+/*
+ * Raise an error if a foreign table does not take what is to be written to it
+ * (ACL_*).  What its server says to that is not known before it is written.
+ */
+void
+deltaetl_check_foreign_writes(Relation rel, AclMode privileges)
+{
+	static const struct
+	{
+		AclMode		privilege;
+		CmdType		command;
+		const char *name;
+	}			kinds[] = {
+		{ACL_INSERT, CMD_INSERT, "INSERT"},
+		{ACL_UPDATE, CMD_UPDATE, "UPDATE"},
+		{ACL_DELETE, CMD_DELETE, "DELETE"}
+	};
+	int			events = foreign_events(rel);
+
+	for (int i = 0; i < lengthof(kinds); i++)
+		if ((privileges & kinds[i].privilege) && !(events & (1 << kinds[i].command)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot sync foreign table \"%s\"", RelationGetRelationName(rel)),
+					 errdetail("Its foreign-data wrapper, or an option of the table or its server, does not allow %s.",
+							   kinds[i].name)));
 }
 
 /* Raise an error if a relation is not one that stores hashes of its rows. */
@@ -151,13 +194,14 @@ deltaetl_check_logged_kind(Relation rel)
 {
 	char		relkind = rel->rd_rel->relkind;
 
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		relkind != RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("there is no log of changes of \"%s\"",
 						RelationGetRelationName(rel)),
 				 errdetail("It is %s.", kind_name(relkind)),
-				 errhint("Name a table or partitioned table that is a target.")));
+				 errhint("Name a table, partitioned table or foreign table that is a target.")));
 }
 
 static bool
