@@ -41,6 +41,7 @@ OBJS = \
 	src/collection.o \
 	src/delta.o \
 	src/diff.o \
+	src/difference.o \
 	src/digest.o \
 	src/digest_agg.o \
 	src/direct.o \
@@ -94,6 +95,8 @@ OBJS = \
 	src/query_detect.o \
 	src/query_delta.o \
 	src/query_overtaken.o \
+	src/query_remote.o \
+	src/remote.o \
 	src/query_track.o \
 	src/guard.o \
 	src/options.o \
@@ -102,6 +105,7 @@ OBJS = \
 	src/params.o \
 	src/runlog.o \
 	src/spi.o \
+	src/ship.o \
 	src/stored.o \
 	src/sync.o \
 	src/track.o \
@@ -120,6 +124,7 @@ REGRESS = extension everything encode bucket sync guards key key_indexes key_equ
 	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways json_images change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \
+	remote remote_keys remote_fallback remote_random \
 	jobs job_options job_roles job_set_role \
 	oldextversions
 REGRESS_OPTS = --encoding=UTF8 --no-locale

@@ -135,7 +135,8 @@ check_census(const Mapping *mapping, const MappingSide *side,
 	bool		is_bad = census->null_keys > 0 || census->duplicate_keys > 0;
 
 	/* the source's faults first, also if its keys are looked at later */
-	if (is_bad && side == &mapping->target && mapping->by_fingerprint)
+	if (is_bad && side == &mapping->target &&
+		(mapping->by_fingerprint || mapping->by_digest))
 		deltaetl_check_keys(mapping, &mapping->source);
 	if (census->null_keys > 0)
 		ereport(ERROR,
@@ -170,6 +171,8 @@ deltaetl_keys_are_proven(const Mapping *mapping, const MappingSide *side)
 KeyCheck
 deltaetl_key_check(const Mapping *mapping, const MappingSide *side)
 {
+	if (mapping->by_digest)
+		return deltaetl_remote_key_check(mapping, side);
 	if (deltaetl_keys_are_proven(mapping, side))
 		return KEYS_PROVEN;
 	if (!mapping->by_fingerprint)

@@ -13,8 +13,9 @@
  *		revert -> reversal, runlog, lock, snapshot, strategy
  *		reversal -> logged_run, image, compare
  *		runlog, logged_run, changes -> owner
- *		strategy -> census, diff, apply
- *		lock -> mapping, scope, snapshot
+ *		strategy -> census, diff, remote, apply
+ *		remote -> difference, join, census
+ *		lock -> mapping, scope, snapshot, ship
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
  *		diff -> census, fingerprint, join
@@ -119,6 +120,7 @@ typedef struct Delta
 	uint64		source_rows;	/* in scope */
 	uint64		target_rows;	/* in scope; counted only if asked for */
 	struct FingerprintRun *fingerprints;	/* if detection is by them */
+	struct BucketRun *buckets;	/* if it is by digests */
 	bool	   *changed;		/* of guarded columns: does an update change
 								 * it */
 	bool		only_changed;	/* of others too, and it sets no others */
@@ -254,6 +256,11 @@ extern void deltaetl_spi_commit(void);
 extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
+extern void deltaetl_spi_select_shipped(const char *query,
+										const Mapping *mapping,
+										RowCallback callback, void *arg);
+extern bool deltaetl_spi_probe(const char *query, const Mapping *mapping,
+							   bool run, char **error);
 extern uint64 deltaetl_spi_execute(const char *query, ParamListInfo params,
 								   RowCallback callback, void *arg);
 extern void deltaetl_spi_define(const char *command, const MappingSide *side);
@@ -296,7 +303,9 @@ typedef enum KeyCheck
 	KEYS_PROVEN,				/* there can be none */
 	KEYS_BY_FINGERPRINT,
 	KEYS_BY_DIFFERENCE,			/* among the rows that differ */
-	KEYS_BY_CENSUS				/* by a query of its own */
+	KEYS_BY_BUCKET,				/* in the buckets that differ */
+	KEYS_BY_CENSUS,				/* by a query of its own */
+	KEYS_BY_SERVER				/* which the other server answers */
 } KeyCheck;
 
 extern void deltaetl_local_census(Delta *delta, bool count_target);
@@ -314,7 +323,7 @@ extern void deltaetl_describe_key(StringInfo buf, const Mapping *mapping,
 								  TupleTableSlot *slot);
 
 /* join.c */
-extern void deltaetl_join_detect(Delta *delta);
+extern void deltaetl_join_detect(Delta *delta, const Mapping *extent);
 typedef void (*ChangeCallback) (Delta *delta, const TupleTableSlot *slot);
 
 extern void deltaetl_note_joined(Delta *delta, const TupleTableSlot *slot);
@@ -339,6 +348,15 @@ extern double deltaetl_estimate_rows(const MappingSide *side);
 
 /* diff.c */
 extern void deltaetl_local_detect(Delta *delta);
+extern void deltaetl_check_known_keys(const Delta *delta);
+
+/* remote.c */
+typedef struct BucketRun BucketRun;
+
+extern KeyCheck deltaetl_remote_key_check(const Mapping *mapping,
+										  const MappingSide *side);
+extern void deltaetl_remote_census(Delta *delta, bool count_target);
+extern void deltaetl_remote_detect(Delta *delta);
 
 /* direct.c */
 extern Obstacle deltaetl_obstacle_to_direct(const Delta *delta,

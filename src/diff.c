@@ -70,8 +70,8 @@ check_doubtful_keys(const Delta *delta)
  * out of scope in the target, so neither new nor ours to change; or another
  * row of the source has it too, which is unchanged.
  */
-static void
-check_known_keys(const Delta *delta)
+void
+deltaetl_check_known_keys(const Delta *delta)
 {
 	const Mapping *mapping = delta->mapping;
 	KeyNames	keys = {.mapping = mapping};
@@ -136,7 +136,7 @@ deltaetl_local_detect(Delta *delta)
 	if (delta->fingerprints != NULL)
 		deltaetl_fingerprint_detect(delta);
 	else
-		deltaetl_join_detect(delta);
+		deltaetl_join_detect(delta, delta->mapping);
 	deltaetl_check_trees(delta->mapping);
 	deltaetl_delta_register(delta);
 	if (tells_keys)
@@ -144,7 +144,7 @@ deltaetl_local_detect(Delta *delta)
 	if (unproven)
 		check_doubtful_keys(delta);
 	if (unproven || delta->mapping->scope != NULL)
-		check_known_keys(delta);
+		deltaetl_check_known_keys(delta);
 }
 
 /* ---------- deltaetl_diff ---------- */

@@ -13,6 +13,7 @@
 #include "explain.h"
 
 #include "fingerprint.h"
+#include "remote.h"
 #include "utils/builtins.h"
 
 /* ---------- stored hashes ---------- */
@@ -152,6 +153,9 @@ explain_join(const Explanation *explanation)
 	deltaetl_explain_line(explanation, 1, "Detection: by a join on the key, which compares the hash of each row; the source is read twice, to count it and to join it");
 	deltaetl_explain_line(explanation, 2, "Not by fingerprints, because %s",
 						  deltaetl_say_obstacle(deltaetl_obstacle_to_fingerprints(mapping)));
+	if (mapping->across_servers)
+		deltaetl_explain_line(explanation, 2, "Not by digests, because %s",
+							  deltaetl_say_obstacle(mapping->digest_obstacle));
 	if (mapping->hash != NULL)
 		explain_used_hash(explanation, "");
 	else
@@ -162,6 +166,31 @@ explain_join(const Explanation *explanation)
 	if (deltaetl_guards_count_target(explanation->options))
 		deltaetl_explain_line(explanation, 2, "%s is read once more, to count it for the guards",
 							  mapping->target.quoted);
+}
+
+/* ---------- digests ---------- */
+
+static void
+explain_digests_of(const Explanation *explanation, const MappingSide *side)
+{
+	const Mapping *mapping = explanation->mapping;
+	bool		stored = side == &mapping->target && deltaetl_digests_stored_hash(mapping);
+
+	deltaetl_explain_line(explanation, 2, "Digests of %s: computed %s%s", side->quoted,
+						  side->is_foreign ? "on its server" : "here",
+						  stored ? psprintf(", from the stored hash %s", quote_identifier(mapping->hash->name)) : "");
+}
+
+static void
+explain_digests(const Explanation *explanation)
+{
+	const Mapping *mapping = explanation->mapping;
+
+	deltaetl_explain_line(explanation, 1, "Detection: by digests; each side adds up the hashes of its rows in %d buckets of keys, those that differ are divided as long as that is cheaper than rows, and their rows are joined on the key",
+						  1 << FIRST_BITS);
+	explain_digests_of(explanation, &mapping->source);
+	explain_digests_of(explanation, &mapping->target);
+	deltaetl_explain_line(explanation, 2, "If a side is empty: the other is read");
 }
 
 /* ---------- keys ---------- */
@@ -180,7 +209,9 @@ explain_keys(const Explanation *explanation, const MappingSide *side)
 	static const char *const ways[] = {
 		[KEYS_BY_FINGERPRINT] = "by fingerprint",
 		[KEYS_BY_DIFFERENCE] = "among the rows that differ",
-		[KEYS_BY_CENSUS] = "by a query that groups all rows"
+		[KEYS_BY_BUCKET] = "in the buckets that differ",
+		[KEYS_BY_CENSUS] = "by a query that groups all rows",
+		[KEYS_BY_SERVER] = "by a query that its server answers"
 	};
 	const Mapping *mapping = explanation->mapping;
 	KeyCheck	check = deltaetl_key_check(mapping, side);
@@ -217,6 +248,8 @@ deltaetl_explain_detection(const Explanation *explanation)
 
 	if (mapping->by_fingerprint)
 		explain_fingerprints(explanation);
+	else if (mapping->by_digest)
+		explain_digests(explanation);
 	else
 		explain_join(explanation);
 	explain_keys(explanation, &mapping->source);

@@ -158,6 +158,14 @@ static const char *const words[][2] = {
 	[OBSTACLE_ALGORITHM] = {"its algorithm is ", ", not sha256"},
 	[OBSTACLE_NOT_LAST] = {"it is not the last column of ", ""},
 
+	[OBSTACLE_BELIEF] = {"column ", " of the source is believed"},
+	[OBSTACLE_BUCKET_WIDTH] = {"the key has more columns than a function takes arguments"},
+	[OBSTACLE_NOT_SENT] = {"its foreign-data wrapper has nothing computed on the server of ", "; with postgres_fdw, option extensions of the server has to name deltaetl"},
+	[OBSTACLE_COLUMN_NOT_SENT] = {"column ", " is not hashed on its server, as its type is not known to be the same there"},
+	[OBSTACLE_SCOPE_NOT_SENT] = {"the scope cannot be evaluated on the server of ", ""},
+	[OBSTACLE_SUMS_NOT_SENT] = {"hashes cannot be added up on the server of ", ""},
+	[OBSTACLE_SERVER] = {"asking for the types of ", ""},
+
 	[OBSTACLE_KEY_WIDTH] = {"the key has more columns than a fingerprint takes"},
 	[OBSTACLE_LOAD] = {"the target is empty"},
 	[OBSTACLE_ROW_LOCKS] = {"others may write meanwhile (lock_mode => 'row')"},

@@ -62,10 +62,10 @@ collect_row(TupleTableSlot *slot, void *arg)
 	deltaetl_take_joined(arg, slot, deltaetl_note_joined);
 }
 
-/* Fill the delta. */
+/* Fill the delta from the rows of its mapping, or of a narrower one. */
 void
-deltaetl_join_detect(Delta *delta)
+deltaetl_join_detect(Delta *delta, const Mapping *extent)
 {
-	deltaetl_spi_select(deltaetl_join_query(delta->mapping, delta->with_deletes),
-						delta->mapping, collect_row, delta);
+	deltaetl_spi_select(deltaetl_join_query(extent, delta->with_deletes),
+						extent, collect_row, delta);
 }

@@ -110,5 +110,6 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 	deltaetl_check_source_files(mapping);
 	deltaetl_note_triggers(mapping);
 	deltaetl_check_scope(mapping);
+	deltaetl_resolve_remote(mapping);
 	return mapping;
 }

@@ -62,6 +62,15 @@ typedef enum ObstacleKind
 	OBSTACLE_ALGORITHM,
 	OBSTACLE_NOT_LAST,			/* column of a table, which is named */
 
+	/* to digests from another server */
+	OBSTACLE_BELIEF,			/* a hash of the source is believed */
+	OBSTACLE_BUCKET_WIDTH,
+	OBSTACLE_NOT_SENT,			/* nothing of a foreign table is */
+	OBSTACLE_COLUMN_NOT_SENT,
+	OBSTACLE_SCOPE_NOT_SENT,
+	OBSTACLE_SUMS_NOT_SENT,
+	OBSTACLE_SERVER,			/* says something */
+
 	OBSTACLE_KEY_WIDTH,
 	OBSTACLE_LOAD,
 	OBSTACLE_ROW_LOCKS,			/* others may write meanwhile */
@@ -212,6 +221,9 @@ typedef struct Mapping
 	bool		by_ctid;		/* ctid and tableoid identify target rows */
 	Obstacle	ctid_obstacle;	/* to that */
 	bool		by_fingerprint; /* and those of both sides can be read whole */
+	bool		across_servers; /* a side is a foreign table */
+	bool		by_digest;		/* and each server adds up hashes of its rows */
+	Obstacle	digest_obstacle;	/* to that */
 	bool		target_moves;	/* a trigger may write to rows before us */
 	bool		target_has_triggers;	/* of its users */
 	const StoredHash *hash;		/* the target's, of the columns compared */
@@ -305,6 +317,10 @@ extern Mapping *deltaetl_lock_and_resolve(const MappingRequest *request,
 										  const char *schema,
 										  LOCKMODE target_mode);
 extern void deltaetl_check_trees(const Mapping *mapping);
+
+/* ship.c */
+extern bool deltaetl_digests_stored_hash(const Mapping *mapping);
+extern void deltaetl_resolve_remote(Mapping *mapping);
 
 /* snapshot.c */
 extern void deltaetl_check_snapshot(const Mapping *mapping);

@@ -126,6 +126,16 @@ has_reserved_name(const Mapping *mapping)
 	return false;
 }
 
+/*
+ * What a foreign table declares to be generated is what another server says it
+ * is, which may be anything.
+ */
+static StoredHash *
+find_hash(const MappingSide *side, Relation rel, Oid extension, const char *column)
+{
+	return side->is_foreign ? NULL : deltaetl_find_stored_hash(rel, extension, column);
+}
+
 static Obstacle
 obstacle_to_hash(const Mapping *mapping, const StoredHash *hash, Relation target)
 {
@@ -158,14 +168,14 @@ void
 deltaetl_resolve_hash(Mapping *mapping, const MappingRequest *request,
 					  Relation source, Relation target)
 {
-	StoredHash *hash = deltaetl_find_stored_hash(target, request->extension, NULL);
+	StoredHash *hash = find_hash(&mapping->target, target, request->extension, NULL);
 	StoredHash *source_hash;
 
 	mapping->hash_obstacle = obstacle_to_hash(mapping, hash, target);
 	if (deltaetl_is_free(mapping->hash_obstacle))
 	{
 		mapping->hash = hash;
-		source_hash = deltaetl_find_stored_hash(source, request->extension, hash->name);
+		source_hash = find_hash(&mapping->source, source, request->extension, hash->name);
 		mapping->source_hash_obstacle = obstacle_to_source_hash(mapping, source_hash, source);
 		if (deltaetl_is_free(mapping->source_hash_obstacle))
 			mapping->source_hash = pstrdup(quote_identifier(hash->name));

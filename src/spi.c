@@ -240,6 +240,115 @@ deltaetl_spi_collect(const char *query, const Mapping *mapping,
 	read_rows(query, mapping, deltaetl_collect_setup, params, &receiver);
 }
 
+/* ---------- other servers ---------- */
+
+/*
+ * To group rows here is to be the worse choice, whatever the planner believes of
+ * what another server has.
+ */
+static int
+prefer_shipping(void)
+{
+	int			nestlevel = NewGUCNestLevel();
+
+	(void) set_config_option("enable_hashagg", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return nestlevel;
+}
+
+/* The same for a query that another server is to answer as a whole. */
+void
+deltaetl_spi_select_shipped(const char *query, const Mapping *mapping,
+							RowCallback callback, void *arg)
+{
+	int			nestlevel = prefer_shipping();
+
+	deltaetl_spi_select(query, mapping, callback, arg);
+	AtEOXact_GUC(true, nestlevel);
+}
+
+/* Whether nothing of a query but its LIMIT is left to do here. */
+static bool
+is_shipped(SPIPlanPtr plan)
+{
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	Plan	   *top = linitial_node(PlannedStmt, cached->stmt_list)->planTree;
+	bool		shipped;
+
+	if (IsA(top, Limit))
+		top = outerPlan(top);
+	shipped = IsA(top, ForeignScan) && top->qual == NIL;
+	ReleaseCachedPlan(cached, NULL);
+	return shipped;
+}
+
+static bool
+plan_and_run(const char *query, const Mapping *mapping, bool run)
+{
+	SPIPlanPtr	plan = prepare(query, mapping, deltaetl_coerce_setup, 0);
+	bool		shipped = is_shipped(plan);
+	RowReceiver receiver = deltaetl_receiver(NULL, NULL);
+
+	SPI_freeplan(plan);
+	if (shipped && run)
+		select_rows(query, mapping, deltaetl_coerce_setup, NULL, 0, &receiver);
+	return shipped;
+}
+
+/* What another server has said, or why it could not be asked; unless it was us. */
+static char *
+take_error(MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+		PG_RE_THROW();
+	FlushErrorState();
+	return error->message;
+}
+
+/*
+ * Whether another server can answer a query as a whole, which is run if that is
+ * asked for; outside of a run.  If there is an error, false, and its message in
+ * the current memory context.
+ */
+bool
+deltaetl_spi_probe(const char *query, const Mapping *mapping, bool run, char **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool shipped = false;
+
+	*error = NULL;
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		SPI_connect();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		(void) prefer_shipping();
+		shipped = plan_and_run(query, mapping, run);
+		PopActiveSnapshot();
+		SPI_finish();
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		*error = take_error(context);
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return shipped && *error == NULL;
+}
+
+/* ---------- statements ---------- */
+
 /*
  * Run a statement with parameters, outside of a run or beside it; what it
  * returns goes to the callback, if there is one.  Returns how many rows it has

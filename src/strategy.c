@@ -26,10 +26,16 @@ static const Strategy local = {
 	.apply = deltaetl_local_apply
 };
 
+static const Strategy remote = {
+	.census = deltaetl_remote_census,
+	.detect = deltaetl_remote_detect,
+	.apply = deltaetl_local_apply
+};
+
 static const Strategy *
 strategy_of(const Delta *delta)
 {
-	return &local;
+	return delta->mapping->by_digest ? &remote : &local;
 }
 
 /*
