@@ -27,17 +27,17 @@ CREATE TABLE typed (id int, name varchar(10), price types.price, mood types.mood
 INSERT INTO typed DEFAULT VALUES;
 INSERT INTO typed DEFAULT VALUES;
 SELECT count(*) FROM typed
-WHERE deltaetl_check_types(convert_to(E'encoding 1\ninteger\tid\ncharacter varying(10)\tname\nnumeric(10,2)\tprice\ntypes.mood\tmood\npg_catalog.text[]\ttags\n', 'UTF8'), id, name, price, mood, tags);
+WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.int4\tid\npg_catalog.varchar(10)\tname\npg_catalog.numeric(10,2)\tprice\ntypes.mood\tmood\npg_catalog._text\ttags\n', 'UTF8'), id, name, price, mood, tags);
 
 -- any length will do where none is expected, but not the other way round
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\ncharacter varying\tname\nnumeric\tprice\n', 'UTF8'), name, price);
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\ncharacter varying(1)\tname\n', 'UTF8'), name);
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\ncharacter varying(100)\tname\n', 'UTF8'), name);
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\ninteger\tid\nbigint\tid\n', 'UTF8'), id, id);
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\ninteger\tid\n', 'UTF8'), id, id);
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\ninteger\tid\ninteger\tid\n', 'UTF8'), id);
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 12\ninteger\tid\n', 'UTF8'), id);
-SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\ninteger', 'UTF8'), id);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.varchar\tname\npg_catalog.numeric\tprice\n', 'UTF8'), name, price);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.varchar(1)\tname\n', 'UTF8'), name);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.varchar(100)\tname\n', 'UTF8'), name);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.int4\tid\npg_catalog.int8\tid\n', 'UTF8'), id, id);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.int4\tid\n', 'UTF8'), id, id);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.int4\tid\npg_catalog.int4\tid\n', 'UTF8'), id);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 12\npg_catalog.int4\tid\n', 'UTF8'), id);
+SELECT count(*) FROM typed WHERE deltaetl_check_types(convert_to(E'encoding 1\npg_catalog.int4', 'UTF8'), id);
 SELECT count(*) FROM typed WHERE deltaetl_check_types('', id);
 SELECT count(*) FROM typed WHERE deltaetl_check_types(NULL, id);
 

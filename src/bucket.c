@@ -16,21 +16,47 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "encode.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #define HASH_BITS 64
 
 /* ---------- types ---------- */
 
-/* A type as SQL calls it; two of another name or length are different ones. */
+/* "(10,2)", or what else a type makes of a length, a precision and the like. */
 static char *
-type_name(Oid type, int32 typmod)
+length_of_type(Form_pg_type type, int32 typmod)
 {
-	return format_type_extended(type, typmod,
-								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	if (typmod < 0)
+		return "";
+	if (!OidIsValid(type->typmodout))
+		return psprintf("(%d)", typmod);
+	return DatumGetCString(OidFunctionCall1(type->typmodout, Int32GetDatum(typmod)));
+}
+
+/*
+ * A type by the names that catalogs have for it, which no setting changes; two of
+ * another name or length are different ones.
+ */
+static char *
+type_name(Oid oid, int32 typmod)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
+	Form_pg_type type;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", oid);
+	type = (Form_pg_type) GETSTRUCT(tuple);
+	name = psprintf("%s.%s%s", get_namespace_name(type->typnamespace),
+					NameStr(type->typname), length_of_type(type, typmod));
+	ReleaseSysCache(tuple);
+	return name;
 }
 
 /* What deltaetl_check_types() expects of values that are encoded at all. */
