@@ -121,6 +121,8 @@ typedef struct Delta
 	uint64		target_rows;	/* in scope; counted only if asked for */
 	struct FingerprintRun *fingerprints;	/* if detection is by them */
 	struct BucketRun *buckets;	/* if it is by digests */
+	char	   *target_part;	/* condition on t, a row of the target, that
+								 * holds for all keys in the delta; or NULL */
 	bool	   *changed;		/* of guarded columns: does an update change
 								 * it */
 	bool		only_changed;	/* of others too, and it sets no others */

@@ -112,6 +112,15 @@ append_target_match(StringInfo buf, const Mapping *mapping, bool by_ctid)
 	append_row_match(buf, mapping, "t", by_ctid);
 }
 
+/* Join d with t, of those rows of the target that need to be looked at. */
+static void
+append_target(StringInfo buf, const Delta *delta)
+{
+	appendStringInfo(buf, " JOIN %s AS t ON ", delta->mapping->target.quoted);
+	if (delta->target_part != NULL)
+		appendStringInfo(buf, "%s AND ", delta->target_part);
+}
+
 /* ---------- looking at the delta ---------- */
 
 /*
@@ -128,7 +137,7 @@ deltaetl_out_of_scope_query(const Delta *delta)
 	deltaetl_append_columns(buf, "d", mapping->nkeys);
 	appendStringInfoString(buf, " FROM ");
 	append_delta(buf, delta, DELTA_INSERT);
-	appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
+	append_target(buf, delta);
 	deltaetl_append_key_match(buf, mapping, "d", "t", true);
 	deltaetl_append_key_order(buf, mapping);
 	return buf->data;
@@ -187,7 +196,7 @@ deltaetl_changes_query(const Delta *delta)
 	}
 	appendStringInfoString(buf, " FROM ");
 	append_delta(buf, delta, DELTA_UPDATE);
-	appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
+	append_target(buf, delta);
 	append_target_match(buf, mapping, mapping->by_ctid);
 	return buf->data;
 }
@@ -271,7 +280,7 @@ deltaetl_diff_query(const Delta *delta, DeltaAction action)
 	append_delta(buf, delta, action);
 	if (action != DELTA_INSERT)
 	{
-		appendStringInfo(buf, " JOIN %s AS t ON ", mapping->target.quoted);
+		append_target(buf, delta);
 		append_target_match(buf, mapping, mapping->by_ctid);
 	}
 	return buf->data;

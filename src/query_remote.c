@@ -28,12 +28,13 @@ append_named(StringInfo buf, const Mapping *mapping, int from, int to)
 	}
 }
 
-/* "schema.deltaetl_bucket(bits, key, ...)" */
+/* "schema.deltaetl_bucket(bits, alias.key, ...)" */
 static void
-append_bucket(StringInfo buf, const Mapping *mapping, int bits)
+append_bucket(StringInfo buf, const Mapping *mapping, const char *alias, int bits)
 {
-	appendStringInfo(buf, "%s.deltaetl_bucket(%d, ", mapping->schema, bits);
-	append_named(buf, mapping, 0, mapping->nkeys);
+	appendStringInfo(buf, "%s.deltaetl_bucket(%d", mapping->schema, bits);
+	for (int i = 0; i < mapping->nkeys; i++)
+		appendStringInfo(buf, ", %s.%s", alias, mapping->columns[i].quoted);
 	appendStringInfoChar(buf, ')');
 }
 
@@ -56,17 +57,17 @@ deltaetl_narrow(const Mapping *mapping, const char *condition)
 	return narrow;
 }
 
-/* The condition that a key lies in one of some buckets. */
+/* The condition that a key lies in one of the buckets that differ. */
 char *
-deltaetl_bucket_condition(const Mapping *mapping, int bits, const int64 *buckets,
-						  int count)
+deltaetl_bucket_condition(const Mapping *mapping, const char *alias,
+						  const Difference *difference)
 {
 	StringInfo	buf = makeStringInfo();
 
-	append_bucket(buf, mapping, bits);
+	append_bucket(buf, mapping, alias, difference->bits);
 	appendStringInfoString(buf, " OPERATOR(pg_catalog.=) ANY ('{");
-	for (int i = 0; i < count; i++)
-		appendStringInfo(buf, "%s" INT64_FORMAT, i > 0 ? "," : "", buckets[i]);
+	for (int i = 0; i < difference->count; i++)
+		appendStringInfo(buf, "%s" INT64_FORMAT, i > 0 ? "," : "", difference->numbers[i]);
 	appendStringInfoString(buf, "}'::pg_catalog.int8[])");
 	return buf->data;
 }
@@ -208,7 +209,7 @@ deltaetl_buckets_query(const Mapping *mapping, const MappingSide *side, int bits
 {
 	StringInfo	buf = deltaetl_new_query("SELECT ");
 
-	append_bucket(buf, mapping, bits);
+	append_bucket(buf, mapping, ROW_ALIAS, bits);
 	appendStringInfo(buf, ", pg_catalog.count(*), %s.deltaetl_digest_agg(", mapping->schema);
 	append_hash(buf, mapping, side);
 	appendStringInfoChar(buf, ')');

@@ -19,6 +19,7 @@
 #include "remote.h"
 
 #include "progress.h"
+#include "query.h"
 
 /* What the census has found out, for detection. */
 struct BucketRun
@@ -178,8 +179,7 @@ static Mapping *
 narrow_to(const Mapping *mapping, const Difference *difference)
 {
 	return deltaetl_narrow(mapping,
-						   deltaetl_bucket_condition(mapping, difference->bits,
-													 difference->numbers, difference->count));
+						   deltaetl_bucket_condition(mapping, ROW_ALIAS, difference));
 }
 
 static Difference *
@@ -239,6 +239,8 @@ deltaetl_remote_detect(Delta *delta)
 		difference = find_difference(delta);
 		if (difference->count > 0)
 			detect_in(delta, narrow_to(mapping, difference));
+		if (mapping->target.is_foreign)
+			delta->target_part = deltaetl_bucket_condition(mapping, "t", difference);
 	}
 	deltaetl_check_trees(mapping);
 	deltaetl_delta_register(delta);

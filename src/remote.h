@@ -58,8 +58,8 @@ typedef struct Difference
 
 /* query_remote.c */
 extern Mapping *deltaetl_narrow(const Mapping *mapping, const char *condition);
-extern char *deltaetl_bucket_condition(const Mapping *mapping, int bits,
-									   const int64 *buckets, int count);
+extern char *deltaetl_bucket_condition(const Mapping *mapping, const char *alias,
+									   const Difference *difference);
 extern char *deltaetl_null_key_condition(const Mapping *mapping);
 extern char *deltaetl_a_row_query(const Mapping *mapping, const MappingSide *side);
 extern char *deltaetl_a_duplicate_query(const Mapping *mapping,
