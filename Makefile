@@ -54,6 +54,7 @@ OBJS = \
 	src/explain_detection.o \
 	src/explain_triggers.o \
 	src/explain_words.o \
+	src/foreign.o \
 	src/hash.o \
 	src/hashes.o \
 	src/image.o \
@@ -94,6 +95,7 @@ OBJS = \
 	src/query.o \
 	src/query_detect.o \
 	src/query_delta.o \
+	src/query_foreign.o \
 	src/query_overtaken.o \
 	src/query_remote.o \
 	src/remote.o \
@@ -121,6 +123,7 @@ REGRESS = extension everything encode bucket sync guards key key_indexes key_equ
 	parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows row_locking contexts processes digest tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
+	foreign_target foreign_runs foreign_partitions \
 	run_log run_stats run_log_rights log_disguise change_log change_log_kinds change_log_ways json_images change_log_rights \
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \

@@ -20,6 +20,7 @@
 
 #include "access/relation.h"
 #include "changelog.h"
+#include "foreign.h"
 #include "progress.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -32,9 +33,9 @@ deltaetl_action_query(const Delta *delta, DeltaAction action,
 	switch (action)
 	{
 		case DELTA_DELETE:
-			return deltaetl_delete_query(delta->mapping, logged);
+			return deltaetl_delete_query(delta->mapping, logged, "");
 		case DELTA_UPDATE:
-			return deltaetl_update_query(delta, logged);
+			return deltaetl_update_query(delta, logged, "");
 		default:
 			return deltaetl_insert_query(delta, logged);
 	}
@@ -109,6 +110,8 @@ run_statement(Delta *delta, DeltaAction action, ChangeLog *log)
 static uint64
 apply_action(Delta *delta, DeltaAction action, ChangeLog *log)
 {
+	if (delta->mapping->target.is_foreign && action != DELTA_INSERT)
+		return deltaetl_foreign_modify(delta, action, log);
 	if (!deltaetl_can_apply_directly(delta, action))
 		return run_statement(delta, action, log);
 	return action == DELTA_UPDATE ? deltaetl_direct_update(delta, log) :
@@ -266,6 +269,8 @@ deltaetl_local_apply(Delta *delta, ChangeLog *log)
 	if (delta->by_position &&
 		!deltaetl_is_free(deltaetl_obstacle_to_rereading(delta)))
 		deltaetl_delta_take_values(delta);
+	if (delta->mapping->target.is_foreign)
+		deltaetl_check_foreign(delta, deltaetl_changelog_columns(log));
 	deltaetl_hold_triggers();
 	applied = delta->lock_rows ? apply_locked(delta, log) : apply_actions(delta, log);
 	close_source(source);

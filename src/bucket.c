@@ -123,8 +123,8 @@ check_type(const char *expected, Node *argument)
 static const char *
 next_line(const char *text)
 {
-	text += strcspn(text, "\n");
-	return *text == '\n' ? text + 1 : text;
+	text	  +=strcspn(text, "\n");
+	return *text == '\n' ? text +1 : text;
 }
 
 static void

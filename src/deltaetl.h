@@ -21,8 +21,9 @@
  *		diff -> census, fingerprint, join
  *		fingerprint -> layout, collection, positions, lone_rows
  *		collect, collection, positions -> setdiff, runs, stored_row, compare
- *		apply -> direct, modify, overtaken, changelog
+ *		apply -> direct, foreign, modify, overtaken, changelog
  *		direct, changelog -> batch
+ *		foreign -> modify, changelog
  *		changelog -> image, compare, owner
  *		explain -> lock, census, fingerprint, apply
  *		all of these -> delta, query, params, spi, progress
@@ -219,10 +220,12 @@ extern char *deltaetl_logged_rows_query(const Mapping *mapping);
 extern char *deltaetl_logged_twice_query(const Mapping *mapping);
 extern char *deltaetl_diff_query(const Delta *delta, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping,
-								   const LoggedColumns *logged);
+								   const LoggedColumns *logged,
+								   const char *conditions);
 extern bool deltaetl_updates_by_ctid(const Delta *delta);
 extern char *deltaetl_update_query(const Delta *delta,
-								   const LoggedColumns *logged);
+								   const LoggedColumns *logged,
+								   const char *conditions);
 extern char *deltaetl_insert_query(const Delta *delta,
 								   const LoggedColumns *logged);
 extern char *deltaetl_new_rows_query(const Delta *delta);
@@ -277,6 +280,20 @@ extern void deltaetl_spi_register(const char *name, TupleDesc desc,
 
 /* modify.c */
 extern void deltaetl_hold_triggers(void);
+typedef struct Modification Modification;
+
+typedef struct ParamType
+{
+	Oid			type;
+	int32		typmod;
+} ParamType;
+
+extern Modification *deltaetl_modify_prepare(const char *text, Delta *delta,
+											 const ParamType *param_types);
+extern bool deltaetl_modify_is_remote(const Modification *modification);
+extern uint64 deltaetl_modify_run(Modification *modification, ParamListInfo params,
+								  RowCallback callback, void *arg);
+extern void deltaetl_modify_end(Modification *modification);
 extern uint64 deltaetl_modify(const char *text, Delta *delta,
 							  RowCallback callback, void *arg);
 extern void deltaetl_fire_triggers(void);

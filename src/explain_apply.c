@@ -15,6 +15,7 @@
 #include "explain.h"
 
 #include "fingerprint.h"
+#include "foreign.h"
 #include "utils/builtins.h"
 
 /* How many rows of the source are new; what applies to one applies to the next. */
@@ -32,6 +33,7 @@ typedef struct ApplyCase
 	bool		lacks[DELTA_ACTIONS];	/* of these there are no rows */
 	Newness		newness;
 	char	   *statement;		/* NULL: none */
+	int			rows;			/* of a foreign table, that it is about */
 } ApplyCase;
 
 #define MAX_CASES (NEWNESSES << DELTA_ACTIONS)
@@ -64,6 +66,25 @@ obstacle_to_rereading(const Delta *delta, const ApplyCase *apply)
 	return deltaetl_obstacle_to_rereading(&plan);
 }
 
+/* Whether an action is a delete or update of a foreign table. */
+static bool
+is_foreign(const Delta *delta, DeltaAction action)
+{
+	return delta->mapping->target.is_foreign && action != DELTA_INSERT;
+}
+
+/* The same as below, of a delete or update of a foreign table. */
+static Obstacle
+plan_foreign_action(const Explanation *explanation, Delta *plan,
+					DeltaAction action, ApplyCase *apply)
+{
+	ForeignWay	way = deltaetl_foreign_way(plan, action, explanation->logged);
+
+	apply->statement = way.statement->text;
+	apply->rows = way.statement->rows;
+	return way.obstacle;
+}
+
 /* Fill in how an action is applied in a case; returns why it takes a statement. */
 static Obstacle
 plan_action(const Explanation *explanation, const Delta *delta,
@@ -72,6 +93,8 @@ plan_action(const Explanation *explanation, const Delta *delta,
 	Delta		plan = delta_of_case(delta, apply);
 	Obstacle	obstacle;
 
+	if (is_foreign(delta, action))
+		return plan_foreign_action(explanation, &plan, action, apply);
 	if (!deltaetl_is_free(obstacle_to_rereading(delta, apply)))
 		deltaetl_delta_forget_positions(&plan);
 	obstacle = deltaetl_obstacle_to_direct(&plan, action);
@@ -238,17 +261,38 @@ is_never(const Delta *delta, DeltaAction action)
 		(action == DELTA_UPDATE && !sets_columns(delta));
 }
 
+/* Whether the other server gets a delete or update of a foreign table whole. */
+static void
+explain_foreign_way(const Explanation *explanation, DeltaAction action,
+					Obstacle obstacle, int rows)
+{
+	if (!deltaetl_is_free(obstacle))
+		deltaetl_explain_line(explanation, 2, "%s, row by row after a join with those that have these keys, because %s:",
+							  action_names[action], deltaetl_say_obstacle(obstacle));
+	else
+		deltaetl_explain_line(explanation, 2, rows == 1 ? "%s, by the other server, one row at a time:" :
+							  "%s, by the other server, up to %d rows at a time:",
+							  action_names[action], rows);
+}
+
 static void
 explain_action(const Explanation *explanation, const Delta *delta, DeltaAction action)
 {
 	ApplyCase	first = first_case(delta);
-	Obstacle	obstacle = plan_action(explanation, delta, action, &first);
 
 	if (is_never(delta, action))
 		deltaetl_explain_line(explanation, 2, "%s: never", action_names[action]);
 	else
 	{
-		if (action == DELTA_DELETE || deltaetl_is_free(obstacle))
+		Obstacle	obstacle = plan_action(explanation, delta, action, &first);
+
+		if (is_foreign(delta, action))
+			explain_foreign_way(explanation, action, obstacle, first.rows);
+		else if (delta->mapping->target.is_foreign)
+			deltaetl_explain_line(explanation, 2, explanation->logged ?
+								  "Insert, row by row because the change log needs the rows as they are stored:" :
+								  "Insert, in batches if the foreign table or its server has the option batch_size:");
+		else if (action == DELTA_DELETE || deltaetl_is_free(obstacle))
 			deltaetl_explain_line(explanation, 2, "%s:", action_names[action]);
 		else
 			deltaetl_explain_line(explanation, 2, "%s, by a statement because %s:",
@@ -356,14 +400,19 @@ say_column_names(const Mapping *mapping)
 	return deltaetl_say_list(columns);
 }
 
+/* Whether an action takes a statement that has the tables of the delta in it. */
 static bool
 takes_statement(const Explanation *explanation, const Delta *delta,
 				DeltaAction action)
 {
 	ApplyCase	first = first_case(delta);
+	Obstacle	obstacle;
 
-	(void) plan_action(explanation, delta, action, &first);
-	return first.statement != NULL && !is_never(delta, action);
+	if (is_never(delta, action))
+		return false;
+	obstacle = plan_action(explanation, delta, action, &first);
+	return first.statement != NULL &&
+		!(is_foreign(delta, action) && deltaetl_is_free(obstacle));
 }
 
 /* By what the tables of the delta name rows. */
@@ -389,6 +438,8 @@ explain_names(const Explanation *explanation, const Delta *delta)
 	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
 		if (takes_statement(explanation, delta, action))
 			tables = lappend(tables, unconstify(char *, deltaetl_delta_name(action)));
+	if (delta->mapping->target.is_foreign)
+		deltaetl_explain_line(explanation, 1, "In statements, $1 and so on are the keys of rows, and after them their new values");
 	if (tables == NIL)
 		return;
 	deltaetl_explain_line(explanation, 1, "In statements, t is a row of the target and d one of the delta%s",

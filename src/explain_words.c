@@ -174,7 +174,12 @@ static const char *const words[][2] = {
 	[OBSTACLE_DEFERRABLE] = {"index ", " is deferrable"},
 	[OBSTACLE_NO_INDEX] = {"no unique index rules duplicates out"},
 	[OBSTACLE_BY_VALUE] = {"the rows of the source are not read again by their position"},
-	[OBSTACLE_DELETE] = {"deletes always are"}
+	[OBSTACLE_DELETE] = {"deletes always are"},
+
+	[OBSTACLE_STORED_COLUMNS] = {"", " has generated columns"},
+	[OBSTACLE_OLD_ROWS] = {"the change log needs the rows as they were"},
+	[OBSTACLE_KEY_NOT_SENT] = {"the foreign-data wrapper of ", " does not send conditions on its key"},
+	[OBSTACLE_VALUE_NOT_SENT] = {"the foreign-data wrapper does not send values of column ", " as parameters"}
 };
 
 StaticAssertDecl(lengthof(words) == OBSTACLE_KINDS, "an obstacle has no words");

@@ -79,10 +79,16 @@ typedef enum ObstacleKind
 	OBSTACLE_NO_INDEX,
 	OBSTACLE_DEFERRABLE,		/* index */
 	OBSTACLE_BY_VALUE,			/* rows of the source have no position */
-	OBSTACLE_DELETE
+	OBSTACLE_DELETE,
+
+	/* to leaving an update or delete to another server */
+	OBSTACLE_STORED_COLUMNS,
+	OBSTACLE_OLD_ROWS,			/* have to be known here */
+	OBSTACLE_KEY_NOT_SENT,
+	OBSTACLE_VALUE_NOT_SENT
 } ObstacleKind;
 
-#define OBSTACLE_KINDS (OBSTACLE_DELETE + 1)
+#define OBSTACLE_KINDS (OBSTACLE_VALUE_NOT_SENT + 1)
 
 typedef struct Obstacle
 {

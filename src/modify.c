@@ -19,13 +19,25 @@
 #include "executor/execdesc.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
+#include "parser/parse_node.h"
 #include "parser/parser.h"
 #include "progress.h"
 #include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+
+struct Modification
+{
+	MemoryContext context;		/* of all of it */
+	const char *text;
+	Delta	   *delta;
+	const ParamType *param_types;	/* NULL: there are none */
+	QueryEnvironment *environment;
+	PlannedStmt *plan;
+};
 
 /*
  * From here on AFTER triggers wait, those of foreign keys among them, until
@@ -82,16 +94,52 @@ delta_environment(const Delta *delta)
 	return environment;
 }
 
+/*
+ * A parameter of a statement.  It has a length, too, so that no function that
+ * brings it to that length keeps the statement from being sent elsewhere.
+ */
+static Node *
+give_param(ParseState *pstate, ParamRef *ref)
+{
+	const Modification *modification = pstate->p_ref_hook_state;
+	const ParamType *type = &modification->param_types[ref->number - 1];
+	Param	   *param = makeNode(Param);
+
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = ref->number;
+	param->paramtype = type->type;
+	param->paramtypmod = type->typmod;
+	param->paramcollid = get_typcollation(type->type);
+	param->location = ref->location;
+	return (Node *) param;
+}
+
+/* Values of the source are assigned to types of the target, or are parameters. */
+static void
+set_up_parser(ParseState *pstate, void *arg)
+{
+	Modification *modification = arg;
+
+	if (modification->param_types == NULL)
+	{
+		deltaetl_coerce_setup(pstate, unconstify(Mapping *, modification->delta->mapping));
+		return;
+	}
+	pstate->p_paramref_hook = give_param;
+	pstate->p_ref_hook_state = modification;
+}
+
 /* The target has no rules, so the statement remains one. */
 static Query *
-analyze(const char *text, const Mapping *mapping, QueryEnvironment *environment)
+analyze(Modification *modification)
 {
-	List	   *statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	const Mapping *mapping = modification->delta->mapping;
+	List	   *statements = raw_parser(modification->text, RAW_PARSE_DEFAULT);
 	List	   *queries;
 
-	queries = pg_analyze_and_rewrite_withcb(linitial_node(RawStmt, statements), text,
-											deltaetl_coerce_setup,
-											unconstify(Mapping *, mapping), environment);
+	queries = pg_analyze_and_rewrite_withcb(linitial_node(RawStmt, statements),
+											modification->text, set_up_parser,
+											modification, modification->environment);
 	if (list_length(queries) != 1)
 		elog(ERROR, "a statement on \"%s\" has become %d",
 			 mapping->target.name, list_length(queries));
@@ -138,16 +186,17 @@ count_conflicts(const QueryDesc *desc)
 
 /* Returns the number of rows that were changed. */
 static uint64
-execute(PlannedStmt *plan, const char *text, QueryEnvironment *environment,
-		RowReceiver *receiver, Delta *delta)
+execute(const Modification *modification, ParamListInfo params, RowReceiver *receiver)
 {
+	Delta	   *delta = modification->delta;
 	QueryDesc  *desc;
 	uint64		changed;
 
 	CommandCounterIncrement();
 	UpdateActiveSnapshotCommandId();
-	desc = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
-						   (DestReceiver *) receiver, NULL, environment,
+	desc = CreateQueryDesc(modification->plan, modification->text, GetActiveSnapshot(),
+						   InvalidSnapshot, (DestReceiver *) receiver, params,
+						   modification->environment,
 						   delta->lock_rows ? INSTRUMENT_ROWS : 0);
 	ExecutorStart(desc, EXEC_FLAG_SKIP_TRIGGERS);
 	watch_rows(desc);
@@ -161,43 +210,115 @@ execute(PlannedStmt *plan, const char *text, QueryEnvironment *environment,
 	return changed;
 }
 
+static ErrorContextCallback
+begin_errors(const Modification *modification)
+{
+	ErrorContextCallback callback = {error_context_stack, describe_statement,
+		unconstify(char *, modification->text)
+	};
+
+	return callback;
+}
+
+static void
+plan(Modification *modification)
+{
+	ErrorContextCallback callback = begin_errors(modification);
+	const Mapping *mapping = modification->delta->mapping;
+	Query	   *query;
+
+	error_context_stack = &callback;
+	query = analyze(modification);
+	error_context_stack = callback.previous;
+	deltaetl_check_name(&mapping->source);
+	deltaetl_check_name(&mapping->target);
+
+	error_context_stack = &callback;
+	PushCopiedSnapshot(GetActiveSnapshot());
+	modification->plan = plan_query(query, modification->text, CURSOR_OPT_PARALLEL_OK);
+	PopActiveSnapshot();
+	error_context_stack = callback.previous;
+}
+
 /*
- * Run an INSERT, UPDATE or DELETE of the delta while triggers are held;
- * returns the number of rows it changed.  Those of RETURNING go to the
- * callback, in a memory context that lives as long as the statement; the delta
- * gets to know how many keys were there already.  The statement sees
- * what the run has seen, and what the transaction has done since: rows of the
- * source are where they were found, and those of the target are locked.
+ * Plan an INSERT, UPDATE or DELETE of the delta, to be run once or, with other
+ * parameters, more often; deltaetl_modify_end() gives back its memory.  One
+ * with parameters reads no values from the source itself.
  */
-uint64
-deltaetl_modify(const char *text, Delta *delta, RowCallback callback, void *arg)
+Modification *
+deltaetl_modify_prepare(const char *text, Delta *delta,
+						const ParamType *param_types)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "deltaetl statement",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
-	ErrorContextCallback error_context = {error_context_stack, describe_statement,
-		unconstify(char *, text)
-	};
+	Modification *modification = palloc0(sizeof(Modification));
+
+	modification->context = context;
+	modification->text = text;
+
+	modification->delta = delta;
+	modification->param_types = param_types;
+	modification->environment = delta_environment(delta);
+	plan(modification);
+	MemoryContextSwitchTo(oldcontext);
+	return modification;
+}
+
+/* Whether all that a statement does is done by one that another server gets. */
+bool
+deltaetl_modify_is_remote(const Modification *modification)
+{
+	Plan	   *top = modification->plan->planTree;
+
+	return IsA(top, ModifyTable) &&
+		!bms_is_empty(((ModifyTable *) top)->fdwDirectModifyPlans);
+}
+
+/*
+ * Run a statement that has been planned, while triggers are held; returns the
+ * number of rows it changed.  Those of RETURNING go to the callback, in a
+ * memory context that lives as long as this call; the delta gets to know how
+ * many keys were there already.  The statement sees what the run has seen, and
+ * what the transaction has done since: rows of the source are where they were
+ * found, and those of the target are locked.
+ */
+uint64
+deltaetl_modify_run(Modification *modification, ParamListInfo params,
+					RowCallback callback, void *arg)
+{
+	MemoryContext context = AllocSetContextCreate(modification->context,
+												  "deltaetl statement run",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	ErrorContextCallback errors = begin_errors(modification);
 	RowReceiver receiver = deltaetl_receiver(callback, arg);
-	QueryEnvironment *environment = delta_environment(delta);
-	Query	   *query;
-	PlannedStmt *plan;
 	uint64		changed;
 
-	error_context_stack = &error_context;
-	query = analyze(text, delta->mapping, environment);
-	error_context_stack = error_context.previous;
-	deltaetl_check_name(&delta->mapping->source);
-	deltaetl_check_name(&delta->mapping->target);
-
-	error_context_stack = &error_context;
+	error_context_stack = &errors;
 	PushCopiedSnapshot(GetActiveSnapshot());
-	plan = plan_query(query, text, CURSOR_OPT_PARALLEL_OK);
-	changed = execute(plan, text, environment, &receiver, delta);
+	changed = execute(modification, params, &receiver);
 	PopActiveSnapshot();
-	error_context_stack = error_context.previous;
+	error_context_stack = errors.previous;
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
+	return changed;
+}
+
+void
+deltaetl_modify_end(Modification *modification)
+{
+	MemoryContextDelete(modification->context);
+}
+
+/* Plan a statement without parameters and run it once. */
+uint64
+deltaetl_modify(const char *text, Delta *delta, RowCallback callback, void *arg)
+{
+	Modification *modification = deltaetl_modify_prepare(text, delta, NULL);
+	uint64		changed = deltaetl_modify_run(modification, NULL, callback, arg);
+
+	deltaetl_modify_end(modification);
 	return changed;
 }

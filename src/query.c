@@ -166,8 +166,8 @@ key_expression(const MappingColumn *column, const char *reference)
 					generate_collation_name(column->key_collation));
 }
 
-static char *
-qualified_operator(Oid operator)
+char *
+deltaetl_qualified_operator(Oid operator)
 {
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
 	Form_pg_operator form;
@@ -183,6 +183,31 @@ qualified_operator(Oid operator)
 	return name;
 }
 
+/* The type that a key column is compared as: the operator's, or a domain's base. */
+Oid
+deltaetl_operand_type(const MappingColumn *column)
+{
+	Oid			operand;
+	Oid			other;
+
+	op_input_types(column->equality, &operand, &other);
+	return IsPolymorphicType(operand) ? getBaseType(column->type) : operand;
+}
+
+/* A value of a key column as that type. */
+char *
+deltaetl_key_operand(const MappingColumn *column, const char *value)
+{
+	Oid			operand = deltaetl_operand_type(column);
+
+	/* by a name that no length is implied by, as 1 is by bit's in SQL */
+	return operand == column->type ? pstrdup(value) :
+		psprintf("%s::%s", value,
+				 format_type_extended(operand, -1,
+									  FORMAT_TYPE_TYPEMOD_GIVEN |
+									  FORMAT_TYPE_FORCE_QUALIFY));
+}
+
 /*
  * "left = right" by the operator of a key column.  Operands are cast to the
  * operator's types, or to the base of a domain where those are polymorphic,
@@ -192,25 +217,9 @@ static void
 append_operator(StringInfo buf, const MappingColumn *column,
 				const char *left, const char *right)
 {
-	Oid			base = getBaseType(column->type);
-	Oid			operand;
-	Oid			other;
-
-	op_input_types(column->equality, &operand, &other);
-	if (IsPolymorphicType(operand))
-		operand = base;
-	if (operand != column->type)
-	{
-		/* by a name that no length is implied by, as 1 is by bit's in SQL */
-		const char *cast = format_type_extended(operand, -1,
-												FORMAT_TYPE_TYPEMOD_GIVEN |
-												FORMAT_TYPE_FORCE_QUALIFY);
-
-		left = psprintf("%s::%s", left, cast);
-		right = psprintf("%s::%s", right, cast);
-	}
-	appendStringInfo(buf, "%s %s %s", left,
-					 qualified_operator(column->equality), right);
+	appendStringInfo(buf, "%s %s %s", deltaetl_key_operand(column, left),
+					 deltaetl_qualified_operator(column->equality),
+					 deltaetl_key_operand(column, right));
 }
 
 /*

@@ -90,6 +90,10 @@ extern void deltaetl_append_key_match(StringInfo buf, const Mapping *mapping,
 extern void deltaetl_append_key_group(StringInfo buf, const Mapping *mapping);
 extern void deltaetl_append_null_key_test(StringInfo buf,
 										  const Mapping *mapping);
+extern Oid	deltaetl_operand_type(const MappingColumn *column);
+extern char *deltaetl_key_operand(const MappingColumn *column,
+								  const char *value);
+extern char *deltaetl_qualified_operator(Oid operator);
 extern void deltaetl_append_key_order(StringInfo buf, const Mapping *mapping);
 extern void deltaetl_append_object(StringInfo buf, const Mapping *mapping,
 								   const char *alias, bool alias_is_relation,

@@ -342,14 +342,17 @@ append_old_rows(StringInfo buf, const Mapping *mapping, bool by_ctid,
 	appendStringInfoString(buf, " OFFSET '0') AS o");
 }
 
+/* More conditions, each after an AND, are about t; "" if there are none. */
 char *
-deltaetl_delete_query(const Mapping *mapping, const LoggedColumns *logged)
+deltaetl_delete_query(const Mapping *mapping, const LoggedColumns *logged,
+					  const char *conditions)
 {
 	StringInfo	buf = makeStringInfo();
 
 	appendStringInfo(buf, "DELETE FROM %s AS t USING %s AS d WHERE ",
 					 mapping->target.quoted, deltaetl_delta_name(DELTA_DELETE));
 	append_target_match(buf, mapping, mapping->by_ctid);
+	appendStringInfoString(buf, conditions);
 	append_returning(buf, logged, DELTA_DELETE);
 	return buf->data;
 }
@@ -370,7 +373,8 @@ deltaetl_updates_by_ctid(const Delta *delta)
 }
 
 char *
-deltaetl_update_query(const Delta *delta, const LoggedColumns *logged)
+deltaetl_update_query(const Delta *delta, const LoggedColumns *logged,
+					  const char *conditions)
 {
 	const Mapping *mapping = delta->mapping;
 	StringInfo	buf = makeStringInfo();
@@ -398,6 +402,7 @@ deltaetl_update_query(const Delta *delta, const LoggedColumns *logged)
 		appendStringInfoString(buf, " AND ");
 		append_row_match(buf, mapping, "o", by_ctid);
 	}
+	appendStringInfoString(buf, conditions);
 	append_returning(buf, logged, DELTA_UPDATE);
 	return buf->data;
 }

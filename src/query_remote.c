@@ -49,7 +49,10 @@ deltaetl_narrow(const Mapping *mapping, const char *condition)
 		narrow->scope = psprintf("(%s\n) AND %s", mapping->scope, condition);
 	else
 	{
-		/* the condition is on no other columns, and those may not be ours to read */
+		/*
+		 * the condition is on no other columns, and those may not be ours to
+		 * read
+		 */
 		narrow->scope = pstrdup(condition);
 		narrow->ncommon = mapping->ncolumns;
 		narrow->common = mapping->columns;

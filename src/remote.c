@@ -25,7 +25,8 @@
 struct BucketRun
 {
 	BucketList *source;
-	BucketList *target;			/* NULL: a side is empty, and the other is read */
+	BucketList *target;			/* NULL: a side is empty, and the other is
+								 * read */
 };
 
 /* ---------- keys ---------- */
