@@ -68,6 +68,7 @@ OBJS = \
 	src/job_run.o \
 	src/join.o \
 	src/layout.o \
+	src/leaves.o \
 	src/lone_rows.o \
 	src/positions.o \
 	src/progress.o \
@@ -120,7 +121,7 @@ REGRESS = extension everything encode bucket sync guards key key_indexes key_equ
 	scope apply reread security \
 	hostile_names search_path impostors hostile_owner rights_each row_security \
 	odd_arguments odd_relations odd_places extremes \
-	parallel random stored_bytes stored_values random_layout load \
+	partition_writes parallel random stored_bytes stored_values random_layout load \
 	direct direct_rows row_locking contexts processes digest tracked tracked_sync track_trees track_errors verify \
 	explain explain_detection explain_apply \
 	foreign_target foreign_runs foreign_partitions \

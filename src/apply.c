@@ -110,12 +110,23 @@ run_statement(Delta *delta, DeltaAction action, ChangeLog *log)
 static uint64
 apply_action(Delta *delta, DeltaAction action, ChangeLog *log)
 {
+	bool		directly = deltaetl_can_apply_directly(delta, action);
+
 	if (delta->mapping->target.is_foreign && action != DELTA_INSERT)
 		return deltaetl_foreign_modify(delta, action, log);
-	if (!deltaetl_can_apply_directly(delta, action))
+	if ((!directly || action == DELTA_INSERT) && deltaetl_delta_fetches(delta, action))
+		deltaetl_delta_fetch(delta, action);
+	if (!directly)
 		return run_statement(delta, action, log);
-	return action == DELTA_UPDATE ? deltaetl_direct_update(delta, log) :
-		deltaetl_direct_insert(delta, log);
+	switch (action)
+	{
+		case DELTA_DELETE:
+			return deltaetl_direct_delete(delta, log);
+		case DELTA_UPDATE:
+			return deltaetl_direct_update(delta, log);
+		default:
+			return deltaetl_direct_insert(delta, log);
+	}
 }
 
 /*

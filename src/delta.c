@@ -15,9 +15,12 @@
  */
 #include "deltaetl.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "leaves.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 
@@ -60,15 +63,19 @@ position_descriptor(void)
 }
 
 static TupleDesc
-create_descriptor(const Delta *delta)
+complete(TupleDesc desc)
 {
-	TupleDesc	desc = delta->by_position ? position_descriptor() :
-	value_descriptor(delta->mapping);
-
 	TupleDescInitEntry(desc, DELTA_COLUMN_TABLEOID + 1, "oid", OIDOID, -1, 0);
 	TupleDescInitEntry(desc, DELTA_COLUMN_CTID + 1, "tid", TIDOID, -1, 0);
 	complete_descriptor(desc);
 	return desc;
+}
+
+static TupleDesc
+create_descriptor(const Delta *delta)
+{
+	return complete(delta->by_position ? position_descriptor() :
+					value_descriptor(delta->mapping));
 }
 
 /*
@@ -162,6 +169,66 @@ deltaetl_delta_forget_positions(Delta *delta)
 }
 
 /*
+ * Whether rows of a partitioned source are fetched where they lie, as they are;
+ * a query would look for each in every partition, or read all of them.
+ */
+static bool
+fetches_rows(const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (mapping->columns[i].recast)
+			return false;
+	return delta->by_position && !delta->insert_rest &&
+		get_rel_relkind(mapping->source.relid) == RELKIND_PARTITIONED_TABLE &&
+		deltaetl_is_free(mapping->source.leaves);
+}
+
+/* Put the row of the source that a row of the delta names into another store. */
+static void
+fetch_row(const Mapping *mapping, Leaves *sources, TupleTableSlot *row,
+		  TupleDesc desc, Tuplestorestate *rows)
+{
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	bool	   *isnull = palloc(desc->natts * sizeof(bool));
+	TupleTableSlot *fetched;
+	Leaf	   *leaf;
+
+	slot_getallattrs(row);
+	memcpy(values, row->tts_values, DELTA_FIRST_COLUMN * sizeof(Datum));
+	memcpy(isnull, row->tts_isnull, DELTA_FIRST_COLUMN * sizeof(bool));
+	leaf = deltaetl_leaf(sources, DatumGetObjectId(row->tts_values[DELTA_COLUMN_SOURCE_TABLEOID]));
+	fetched = deltaetl_leaf_fetch(leaf, (ItemPointer)
+								  DatumGetPointer(row->tts_values[DELTA_COLUMN_SOURCE_CTID]));
+	for (int i = 0; i < mapping->ncolumns; i++)
+	{
+		values[DELTA_FIRST_COLUMN + i] = fetched->tts_values[mapping->columns[i].source_attnum - 1];
+		isnull[DELTA_FIRST_COLUMN + i] = fetched->tts_isnull[mapping->columns[i].source_attnum - 1];
+	}
+	tuplestore_putvalues(rows, desc, values, isnull);
+	pfree(values);
+	pfree(isnull);
+}
+
+static void
+fetch_rows(const Delta *delta, DeltaAction action, Tuplestorestate *rows)
+{
+	TupleDesc	desc = complete(value_descriptor(delta->mapping));
+	TupleTableSlot *row = MakeSingleTupleTableSlot(delta->desc, &TTSOpsMinimalTuple);
+	Leaves	   *sources = deltaetl_leaves_create(NULL, NULL);
+
+	tuplestore_rescan(delta->rows[action]);
+	while (tuplestore_gettupleslot(delta->rows[action], true, false, row))
+	{
+		CHECK_FOR_INTERRUPTS();
+		fetch_row(delta->mapping, sources, row, desc, rows);
+	}
+	deltaetl_leaves_close(sources);
+	ExecDropSingleTupleTableSlot(row);
+}
+
+/*
  * Make of positions of the source's rows the rows themselves, before anything
  * is written: what reads the source later could see what triggers have done
  * to it meanwhile, and a scope what the run itself has done.
@@ -170,17 +237,39 @@ void
 deltaetl_delta_take_values(Delta *delta)
 {
 	Tuplestorestate *rows[DELTA_STORES] = {NULL};
+	bool		fetches = fetches_rows(delta);
 
 	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
 	{
 		rows[action] = tuplestore_begin_heap(true, false, work_mem / DELTA_STORES);
-		if (delta->count[action] > 0)
+		if (delta->count[action] > 0 && fetches)
+			fetch_rows(delta, action, rows[action]);
+		else if (delta->count[action] > 0)
 			deltaetl_spi_select(deltaetl_rows_query(delta, action), delta->mapping,
 								keep_row, rows[action]);
 	}
 	deltaetl_delta_forget_positions(delta);
 	for (DeltaAction action = DELTA_UPDATE; action <= DELTA_INSERT; action++)
 		deltaetl_delta_replace(delta, action, rows[action], delta->count[action]);
+}
+
+/*
+ * Whether rows of the source are best taken before an action that reads them
+ * again by SQL, although they could be read then.
+ */
+bool
+deltaetl_delta_fetches(const Delta *delta, DeltaAction action)
+{
+	return action != DELTA_DELETE && fetches_rows(delta);
+}
+
+/* Take them for an action and those after it; those before it are done. */
+void
+deltaetl_delta_fetch(Delta *delta, DeltaAction first)
+{
+	for (DeltaAction action = DELTA_UPDATE; action < first; action++)
+		tuplestore_clear(delta->rows[action]);
+	deltaetl_delta_take_values(delta);
 }
 
 /* Give back its temporary files, which do not go with the memory context. */

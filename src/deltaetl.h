@@ -24,6 +24,7 @@
  *		apply -> direct, foreign, modify, overtaken, changelog
  *		direct, changelog -> batch
  *		foreign -> modify, changelog
+ *		direct, delta -> leaves
  *		changelog -> image, compare, owner
  *		explain -> lock, census, fingerprint, apply
  *		all of these -> delta, query, params, spi, progress
@@ -311,6 +312,8 @@ extern void deltaetl_delta_replace(Delta *delta, int store,
 								   Tuplestorestate *rows, uint64 count);
 extern void deltaetl_delta_forget_positions(Delta *delta);
 extern void deltaetl_delta_take_values(Delta *delta);
+extern bool deltaetl_delta_fetches(const Delta *delta, DeltaAction action);
+extern void deltaetl_delta_fetch(Delta *delta, DeltaAction first);
 extern const char *deltaetl_delta_name(int store);
 extern void deltaetl_delta_free(Delta *delta);
 
@@ -381,6 +384,7 @@ extern void deltaetl_remote_detect(Delta *delta);
 extern Obstacle deltaetl_obstacle_to_direct(const Delta *delta,
 											DeltaAction action);
 extern bool deltaetl_can_apply_directly(const Delta *delta, DeltaAction action);
+extern uint64 deltaetl_direct_delete(const Delta *delta, ChangeLog *log);
 extern uint64 deltaetl_direct_update(Delta *delta, ChangeLog *log);
 extern uint64 deltaetl_direct_insert(const Delta *delta, ChangeLog *log);
 

@@ -10,8 +10,12 @@
  * generated columns, indexes and foreign keys are the executor's work there
  * as well.  Rows to insert go in batches, as COPY has them.
  *
- * Anything else (partitions, user triggers, row security, defaults to fill in)
- * takes the way of the statements in apply.c.
+ * A statement that names rows of a partitioned table by their position reads
+ * all partitions, or looks for each row in each of them.  So these are updated
+ * and deleted here where they lie, unless an update could move them.
+ *
+ * Anything else (user triggers, row security, defaults to fill in) takes the
+ * way of the statements in apply.c.
  *
  * Copyright (c) 2026, deltaetl maintainers
  *
@@ -28,6 +32,7 @@
 #include "changelog.h"
 #include "compare.h"
 #include "executor/executor.h"
+#include "leaves.h"
 #include "miscadmin.h"
 #include "progress.h"
 #include "utils/lsyscache.h"
@@ -44,16 +49,17 @@ static Obstacle
 obstacle_in_target(const Mapping *mapping, Relation target)
 {
 	ObstacleKind kind = NO_OBSTACLE;
+	bool		partitioned = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 
 	if (mapping->target.is_foreign)
 		kind = OBSTACLE_FOREIGN_TABLE;
-	else if (target->rd_rel->relkind != RELKIND_RELATION)
-		kind = OBSTACLE_PARTITIONED;
-	else if (target->rd_rel->relhassubclass)
+	else if (!partitioned && target->rd_rel->relhassubclass)
 		kind = OBSTACLE_CHILDREN;
 	else if (mapping->target_has_triggers)
 		kind = OBSTACLE_TRIGGERS;
-	else if (target->rd_tableam != GetHeapamTableAmRoutine())
+	else if (partitioned && !deltaetl_is_free(mapping->target.leaves))
+		return mapping->target.leaves;
+	else if (!partitioned && target->rd_tableam != GetHeapamTableAmRoutine())
 		kind = OBSTACLE_ACCESS_METHOD;
 	else if (has_virtual_columns(RelationGetDescr(target)))
 		kind = OBSTACLE_VIRTUAL;
@@ -62,10 +68,7 @@ obstacle_in_target(const Mapping *mapping, Relation target)
 	return deltaetl_obstacle(kind, mapping->target.quoted);
 }
 
-/*
- * For updates, rows of the source are fetched by their position, which takes
- * one table, and used as they are.
- */
+/* For updates, rows of the source are fetched by their position and used as they are. */
 static Obstacle
 obstacle_in_source(const Delta *delta)
 {
@@ -78,18 +81,38 @@ obstacle_in_source(const Delta *delta)
 			return deltaetl_obstacle(OBSTACLE_RECAST, mapping->columns[i].quoted);
 	if (!delta->by_position)
 		return deltaetl_obstacle(OBSTACLE_BY_VALUE, NULL);
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_MATVIEW)
-		return deltaetl_obstacle(OBSTACLE_PARTITIONED, source->quoted);
+	if (relkind == RELKIND_PARTITIONED_TABLE)
+		return source->leaves;
 	return deltaetl_obstacle(source->has_children ? OBSTACLE_CHILDREN : NO_OBSTACLE,
 							 source->quoted);
 }
 
-/* For inserts, each column that is stored has to get its value from the source. */
+/* For updates of a partitioned table, no row may move to another partition. */
 static Obstacle
-obstacle_in_columns(const Mapping *mapping, Relation target)
+obstacle_in_partition_key(const Delta *delta)
+{
+	const Mapping *mapping = delta->mapping;
+	const Bitmapset *columns = mapping->target.partition_columns;
+
+	for (int i = 0; i < mapping->ncolumns; i++)
+		if (deltaetl_is_written(delta, i) &&
+			(bms_is_member(mapping->columns[i].attnum, columns) ||
+			 bms_is_member(0, columns)))
+			return deltaetl_obstacle(OBSTACLE_PARTITION_KEY, mapping->columns[i].quoted);
+	return deltaetl_obstacle(NO_OBSTACLE, NULL);
+}
+
+/*
+ * For inserts, partitions are chosen by the executor, and each column that
+ * is stored has to get its value from the source.
+ */
+static Obstacle
+obstacle_to_inserts(const Mapping *mapping, Relation target)
 {
 	const char *unmapped = deltaetl_unmapped_column(mapping, target);
 
+	if (target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return deltaetl_obstacle(OBSTACLE_PARTITIONED, mapping->target.quoted);
 	return deltaetl_obstacle(unmapped ? OBSTACLE_NOT_MAPPED : NO_OBSTACLE, unmapped);
 }
 
@@ -102,11 +125,14 @@ deltaetl_obstacle_to_direct(const Delta *delta, DeltaAction action)
 	obstacle_in_target(delta->mapping, target);
 
 	if (deltaetl_is_free(obstacle) && action == DELTA_DELETE)
-		obstacle.kind = OBSTACLE_DELETE;
+		obstacle.kind = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+			delta->mapping->by_ctid ? NO_OBSTACLE : OBSTACLE_DELETE;
 	if (deltaetl_is_free(obstacle) && action == DELTA_UPDATE)
 		obstacle = obstacle_in_source(delta);
+	if (deltaetl_is_free(obstacle) && action == DELTA_UPDATE)
+		obstacle = obstacle_in_partition_key(delta);
 	if (deltaetl_is_free(obstacle) && action == DELTA_INSERT)
-		obstacle = obstacle_in_columns(delta->mapping, target);
+		obstacle = obstacle_to_inserts(delta->mapping, target);
 	table_close(target, NoLock);
 	return obstacle;
 }
@@ -128,6 +154,8 @@ typedef struct Writer
 	Relation	target;
 	EState	   *estate;
 	ResultRelInfo *result;
+	EPQState	epqstate;
+	Leaves	   *leaves;			/* that rows are updated or deleted in */
 	Batch	   *batch;			/* of inserts */
 	uint64		written;
 } Writer;
@@ -136,53 +164,103 @@ typedef struct Writer
  * As logical replication does it before it writes to a table, but with the
  * rights of the caller, which are checked as for a statement.
  */
-static Writer
-begin_writing(const Delta *delta, DeltaAction action)
+static Writer *
+begin_writing(const Delta *delta, DeltaAction action, ChangeLog *log)
 {
+	static const AclMode rights[] = {ACL_DELETE, ACL_UPDATE, ACL_INSERT};
 	const Mapping *mapping = delta->mapping;
-	Writer		writer = {.delta = delta};
+	Writer	   *writer = palloc0(sizeof(Writer));
 	Bitmapset  *columns = NULL;
 
-	for (int i = 0; i < mapping->ncolumns; i++)
+	for (int i = 0; i < mapping->ncolumns && action != DELTA_DELETE; i++)
 		if (action == DELTA_UPDATE ? deltaetl_is_written(delta, i) :
 			!mapping->columns[i].generated)
 			columns = bms_add_member(columns, mapping->columns[i].attnum -
 									 FirstLowInvalidHeapAttributeNumber);
 
 	CommandCounterIncrement();
-	writer.target = table_open(mapping->target.relid, RowExclusiveLock);
-	writer.estate = CreateExecutorState();
-	writer.estate->es_snapshot = GetActiveSnapshot();
-	writer.estate->es_output_cid = GetCurrentCommandId(true);
-	init_range_table(writer.estate, writer.target,
-					 action == DELTA_UPDATE ? ACL_UPDATE : ACL_INSERT, columns);
-	writer.result = makeNode(ResultRelInfo);
-	InitResultRelInfo(writer.result, writer.target, 1, NULL, 0);
-	writer.estate->es_opened_result_relations = list_make1(writer.result);
-	ExecOpenIndices(writer.result, false);
+	writer->delta = delta;
+	writer->log = log;
+	writer->target = table_open(mapping->target.relid, RowExclusiveLock);
+	writer->estate = CreateExecutorState();
+	writer->estate->es_snapshot = GetActiveSnapshot();
+	writer->estate->es_output_cid = GetCurrentCommandId(true);
+	init_range_table(writer->estate, writer->target, rights[action], columns);
+	writer->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(writer->result, writer->target, 1, NULL, 0);
+	writer->estate->es_opened_result_relations = list_make1(writer->result);
+	init_epq_state(&writer->epqstate, writer->estate);
 	return writer;
 }
 
 static void
 end_writing(Writer *writer)
 {
-	ExecCloseIndices(writer->result);
 	ExecResetTupleTable(writer->estate->es_tupleTable, false);
 	FreeExecutorState(writer->estate);
 	table_close(writer->target, NoLock);
 }
 
-/* ---------- update ---------- */
+/* Do something with each row that the delta has of an action. */
+static void
+write_rows(Writer *writer, DeltaAction action,
+		   void (*write_row) (Writer *writer, TupleTableSlot *row, void *arg), void *arg)
+{
+	Tuplestorestate *rows = writer->delta->rows[action];
+	TupleTableSlot *row = MakeSingleTupleTableSlot(writer->delta->desc, &TTSOpsMinimalTuple);
+	MemoryContext oldcontext = CurrentMemoryContext;
+
+	writer->leaves = deltaetl_leaves_create(writer->estate, writer->result);
+	tuplestore_rescan(rows);
+	while (tuplestore_gettupleslot(rows, true, false, row))
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
+		write_row(writer, row, arg);
+		deltaetl_progress_advance(1);
+		MemoryContextSwitchTo(oldcontext);
+		ResetPerTupleExprContext(writer->estate);
+	}
+	deltaetl_leaves_close(writer->leaves);
+	ExecDropSingleTupleTableSlot(row);
+}
+
+/* The table that a column of the delta names, and its row that the next one does. */
+static Leaf *
+fetch_row(Leaves *leaves, TupleTableSlot *row, int column)
+{
+	bool		isnull;
+	Leaf	   *leaf = deltaetl_leaf(leaves, DatumGetObjectId(slot_getattr(row, column + 1, &isnull)));
+
+	(void) deltaetl_leaf_fetch(leaf, (ItemPointer) DatumGetPointer(slot_getattr(row, column + 2, &isnull)));
+	return leaf;
+}
+
+/* ---------- delete ---------- */
 
 static void
-fetch_row(Relation rel, ItemPointer tid, TupleTableSlot *slot)
+delete_row(Writer *writer, TupleTableSlot *row, void *arg)
 {
-	if (!table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot))
-		elog(ERROR, "row (%u,%u) of \"%s\" has gone",
-			 ItemPointerGetBlockNumber(tid), ItemPointerGetOffsetNumber(tid),
-			 RelationGetRelationName(rel));
-	slot_getallattrs(slot);
+	Leaf	   *leaf = fetch_row(writer->leaves, row, DELTA_COLUMN_TABLEOID);
+
+	ExecSimpleRelationDelete(leaf->result, writer->estate, &writer->epqstate, leaf->slot);
+	if (writer->log != NULL)
+		deltaetl_changelog_add(writer->log, DELTA_DELETE, leaf->slot, NULL);
+	writer->written++;
 }
+
+/* Delete the rows that the delta names; returns how many. */
+uint64
+deltaetl_direct_delete(const Delta *delta, ChangeLog *log)
+{
+	Writer	   *writer = begin_writing(delta, DELTA_DELETE, log);
+
+	write_rows(writer, DELTA_DELETE, delete_row, NULL);
+	end_writing(writer);
+	return writer->written;
+}
+
+/* ---------- update ---------- */
 
 /* The target's row with the columns that are written taken from the source's. */
 static void
@@ -217,25 +295,30 @@ row_values(const TupleTableSlot *slot)
 	return row;
 }
 
-/* Update a row, unless the comparer, if there is one, finds it the same. */
-static void
-update_row(Writer *writer, EPQState *epqstate, Relation source,
-		   RowComparer *comparer, TupleTableSlot *pair, TupleTableSlot *slots[3])
+/* What it takes to update rows. */
+typedef struct Update
 {
-	bool		isnull;
-	Datum		tid = slot_getattr(pair, DELTA_COLUMN_CTID + 1, &isnull);
-	Datum		source_tid = slot_getattr(pair, DELTA_COLUMN_SOURCE_CTID + 1, &isnull);
+	Leaves	   *sources;		/* that rows of the source are fetched from */
+	RowComparer *comparer;		/* of rows that may be the same, or NULL */
+	TupleTableSlot *merged;
+} Update;
 
-	fetch_row(writer->target, (ItemPointer) DatumGetPointer(tid), slots[0]);
-	fetch_row(source, (ItemPointer) DatumGetPointer(source_tid), slots[1]);
-	if (comparer != NULL &&
-		deltaetl_rows_are_same(comparer, row_values(slots[0]), row_values(slots[1])))
+static void
+update_row(Writer *writer, TupleTableSlot *row, void *arg)
+{
+	const Update *update = arg;
+	Leaf	   *leaf = fetch_row(writer->leaves, row, DELTA_COLUMN_TABLEOID);
+	Leaf	   *source = fetch_row(update->sources, row, DELTA_COLUMN_SOURCE_TABLEOID);
+
+	if (update->comparer != NULL &&
+		deltaetl_rows_are_same(update->comparer, row_values(leaf->slot),
+							   row_values(source->slot)))
 		return;
-	merge_rows(writer->delta, slots[2], slots[0], slots[1]);
-	ExecSimpleRelationUpdate(writer->result, writer->estate, epqstate,
-							 slots[0], slots[2]);
+	merge_rows(writer->delta, update->merged, leaf->slot, source->slot);
+	ExecSimpleRelationUpdate(leaf->result, writer->estate, &writer->epqstate,
+							 leaf->slot, update->merged);
 	if (writer->log != NULL)
-		deltaetl_changelog_add(writer->log, DELTA_UPDATE, slots[0], slots[2]);
+		deltaetl_changelog_add(writer->log, DELTA_UPDATE, leaf->slot, update->merged);
 	writer->written++;
 }
 
@@ -246,43 +329,22 @@ update_row(Writer *writer, EPQState *epqstate, Relation source,
 uint64
 deltaetl_direct_update(Delta *delta, ChangeLog *log)
 {
-	Writer		writer = begin_writing(delta, DELTA_UPDATE);
-	Relation	source = table_open(delta->mapping->source.relid, AccessShareLock);
-	Tuplestorestate *rows = delta->rows[DELTA_UPDATE];
-	TupleTableSlot *pair = MakeSingleTupleTableSlot(delta->desc, &TTSOpsMinimalTuple);
-	TupleTableSlot *slots[3] = {
-		table_slot_create(writer.target, NULL), table_slot_create(source, NULL),
-		MakeSingleTupleTableSlot(RelationGetDescr(writer.target), &TTSOpsVirtual)
-	};
-	MemoryContext oldcontext = CurrentMemoryContext;
-	RowComparer *comparer = delta->unconfirmed ?
-	deltaetl_comparer_create(RelationGetDescr(writer.target)) : NULL;
-	EPQState	epqstate;
-
-	writer.log = log;
-	init_epq_state(&epqstate, writer.estate);
-	tuplestore_rescan(rows);
-	while (tuplestore_gettupleslot(rows, true, false, pair))
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(GetPerTupleMemoryContext(writer.estate));
-		update_row(&writer, &epqstate, source, comparer, pair, slots);
-		deltaetl_progress_advance(1);
-		MemoryContextSwitchTo(oldcontext);
-		ResetPerTupleExprContext(writer.estate);
-	}
+	Writer	   *writer = begin_writing(delta, DELTA_UPDATE, log);
+	Update		update = {.sources = deltaetl_leaves_create(NULL, NULL)};
 
 	if (delta->unconfirmed)
+		update.comparer = deltaetl_comparer_create(RelationGetDescr(writer->target));
+	update.merged = MakeSingleTupleTableSlot(RelationGetDescr(writer->target), &TTSOpsVirtual);
+	write_rows(writer, DELTA_UPDATE, update_row, &update);
+	if (delta->unconfirmed)
 	{
-		delta->count[DELTA_UPDATE] = writer.written;
-		deltaetl_comparer_free(comparer);
+		delta->count[DELTA_UPDATE] = writer->written;
+		deltaetl_comparer_free(update.comparer);
 	}
-	for (int i = 0; i < lengthof(slots); i++)
-		ExecDropSingleTupleTableSlot(slots[i]);
-	ExecDropSingleTupleTableSlot(pair);
-	table_close(source, NoLock);
-	end_writing(&writer);
-	return writer.written;
+	ExecDropSingleTupleTableSlot(update.merged);
+	deltaetl_leaves_close(update.sources);
+	end_writing(writer);
+	return writer->written;
 }
 
 /* ---------- insert ---------- */
@@ -341,13 +403,15 @@ log_inserted(TupleTableSlot *slot, void *arg)
 uint64
 deltaetl_direct_insert(const Delta *delta, ChangeLog *log)
 {
-	Writer		writer = begin_writing(delta, DELTA_INSERT);
+	Writer	   *writer = begin_writing(delta, DELTA_INSERT, log);
 
-	writer.batch = deltaetl_batch_create(writer.result, writer.estate,
-										 log ? log_inserted : NULL, log);
+	ExecOpenIndices(writer->result, false);
+	writer->batch = deltaetl_batch_create(writer->result, writer->estate,
+										  log ? log_inserted : NULL, log);
 	deltaetl_spi_select_serially(deltaetl_new_rows_query(delta), delta->mapping,
-								 take_row, &writer);
-	writer.written = deltaetl_batch_finish(writer.batch);
-	end_writing(&writer);
-	return writer.written;
+								 take_row, writer);
+	writer->written = deltaetl_batch_finish(writer->batch);
+	ExecCloseIndices(writer->result);
+	end_writing(writer);
+	return writer->written;
 }

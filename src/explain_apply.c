@@ -98,6 +98,8 @@ plan_action(const Explanation *explanation, const Delta *delta,
 	if (!deltaetl_is_free(obstacle_to_rereading(delta, apply)))
 		deltaetl_delta_forget_positions(&plan);
 	obstacle = deltaetl_obstacle_to_direct(&plan, action);
+	if (!deltaetl_is_free(obstacle) && deltaetl_delta_fetches(&plan, action))
+		deltaetl_delta_forget_positions(&plan);
 	apply->statement = deltaetl_is_free(obstacle) ? NULL :
 		deltaetl_action_query(&plan, action, explanation->logged);
 	return obstacle;

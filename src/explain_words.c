@@ -146,6 +146,7 @@ static const char *const words[][2] = {
 	[OBSTACLE_RECAST] = {"values of column ", " are assigned to another type"},
 	[OBSTACLE_NOT_MAPPED] = {"column ", " does not come from the source"},
 	[OBSTACLE_NULLABLE] = {"column ", " may be NULL"},
+	[OBSTACLE_PARTITION_KEY] = {"column ", " says which partition a row belongs to"},
 	[OBSTACLE_COLLATION] = {"in key column ", " more values are equal than in a unique index"},
 
 	[OBSTACLE_NOT_TRACKED] = {"", " is not tracked"},

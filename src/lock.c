@@ -107,6 +107,9 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 	mapping->by_ctid = deltaetl_is_free(mapping->ctid_obstacle);
 	mapping->by_fingerprint = mapping->source.exists &&
 		deltaetl_is_free(deltaetl_obstacle_to_fingerprints(mapping));
+	deltaetl_note_leaves(&mapping->target);
+	if (mapping->source.exists)
+		deltaetl_note_leaves(&mapping->source);
 	deltaetl_check_source_files(mapping);
 	deltaetl_note_triggers(mapping);
 	deltaetl_check_scope(mapping);

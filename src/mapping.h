@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "nodes/bitmapset.h"
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
@@ -49,6 +50,7 @@ typedef enum ObstacleKind
 	OBSTACLE_RECAST,			/* its values have to be assigned */
 	OBSTACLE_NOT_MAPPED,		/* stored, but not from the source */
 	OBSTACLE_NULLABLE,
+	OBSTACLE_PARTITION_KEY,		/* an update may move rows */
 	OBSTACLE_COLLATION,			/* calls more values equal than an index */
 
 	/* to the use of a stored hash */
@@ -180,6 +182,9 @@ typedef struct MappingSide
 	bool		has_children;	/* rows may lie in other tables */
 	bool		is_foreign;		/* a foreign table */
 	List	   *tree;			/* it and all of its children, as locked */
+	Obstacle	leaves;			/* to reading and writing its partitions on
+								 * their own */
+	Bitmapset  *partition_columns;	/* what partitions are by; 0: any column */
 } MappingSide;
 
 /* A generated column that holds the hash of its row. */
@@ -242,6 +247,9 @@ typedef struct Mapping
 } Mapping;
 
 extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
+
+/* leaves.c */
+extern void deltaetl_note_leaves(MappingSide *side);
 
 /* key.c */
 extern void deltaetl_resolve_key(Mapping *mapping, Relation target,
