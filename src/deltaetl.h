@@ -253,13 +253,15 @@ extern void deltaetl_params_add_bigint(ParamListInfo params, int64 value);
 
 /* spi.c */
 typedef void (*RowCallback) (TupleTableSlot *slot, void *arg);
+typedef bool (*QueryTest) (const Query *query, const Mapping *mapping);
 
 extern int	deltaetl_spi_begin(void);
 extern void deltaetl_spi_end(int nestlevel);
 extern void deltaetl_spi_begin_procedure(void);
 extern void deltaetl_spi_end_procedure(void);
 extern void deltaetl_spi_commit(void);
-extern void deltaetl_spi_check(const char *query, const Mapping *mapping);
+extern bool deltaetl_spi_check(const char *query, const Mapping *mapping,
+							   QueryTest test);
 extern void deltaetl_spi_select(const char *query, const Mapping *mapping,
 								RowCallback callback, void *arg);
 extern void deltaetl_spi_select_shipped(const char *query,

@@ -67,8 +67,9 @@ check_doubtful_keys(const Delta *delta)
 
 /*
  * A key to insert that the target has already is in scope in the source but
- * out of scope in the target, so neither new nor ours to change; or another
- * row of the source has it too, which is unchanged.
+ * out of scope in the target, so neither new nor ours to change, which cannot
+ * be if scope is by the key; or another row of the source has it too, which is
+ * unchanged.
  */
 void
 deltaetl_check_known_keys(const Delta *delta)
@@ -143,7 +144,7 @@ deltaetl_local_detect(Delta *delta)
 		find_changes(delta);
 	if (unproven)
 		check_doubtful_keys(delta);
-	if (unproven || delta->mapping->scope != NULL)
+	if (unproven || (delta->mapping->scope != NULL && !delta->mapping->scope_by_key))
 		deltaetl_check_known_keys(delta);
 }
 

@@ -233,8 +233,12 @@ explain_scope_guard(const Explanation *explanation)
 
 	if (mapping->scope == NULL)
 		return;
-	deltaetl_explain_line(explanation, 2, "New keys are looked up in %s; one that a row out of scope has stops the run",
-						  mapping->target.quoted);
+	if (mapping->scope_by_key)
+		deltaetl_explain_line(explanation, 2, "New keys are not looked up in %s, because no row out of scope can have them: the scope is on the key",
+							  mapping->target.quoted);
+	else
+		deltaetl_explain_line(explanation, 2, "New keys are looked up in %s; one that a row out of scope has stops the run",
+							  mapping->target.quoted);
 	if (deltaetl_censuses_whole_target(mapping))
 		deltaetl_explain_line(explanation, 2, "Duplicates are looked for in all of %s, because rows in scope are written by their key",
 							  mapping->target.quoted);

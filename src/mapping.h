@@ -244,6 +244,8 @@ typedef struct Mapping
 	Obstacle	hash_obstacle;	/* to the use of the target's hash */
 	Obstacle	source_hash_obstacle;
 	char	   *scope;
+	bool		scope_by_key;	/* rows with the same key are both in scope,
+								 * or neither */
 } Mapping;
 
 extern bool deltaetl_is_guarded(const Mapping *mapping, int column);
@@ -321,7 +323,7 @@ extern char *deltaetl_hash_expression(const StoredHash *hash,
 
 /* scope.c */
 extern void deltaetl_check_scope_syntax(const Mapping *mapping);
-extern void deltaetl_check_scope(const Mapping *mapping);
+extern void deltaetl_check_scope(Mapping *mapping);
 
 /* lock.c */
 extern void deltaetl_check_request(const MappingRequest *request,

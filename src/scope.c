@@ -13,8 +13,10 @@
  */
 #include "deltaetl.h"
 
+#include "access/sysattr.h"
 #include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parser.h"
 
 typedef struct ScopeContext
@@ -84,33 +86,53 @@ deltaetl_check_scope_syntax(const Mapping *mapping)
 	error_context_stack = callback.previous;
 }
 
-static void
+/*
+ * Whether the condition of a query on the target alone speaks of nothing but
+ * columns of the key, whose values are the same wherever keys match.
+ */
+static bool
+is_by_key(const Query *query, const Mapping *mapping)
+{
+	Bitmapset  *columns = NULL;
+
+	pull_varattnos(query->jointree->quals, 1, &columns);
+	for (int i = 0; i < mapping->nkeys; i++)
+		columns = bms_del_member(columns, mapping->columns[i].attnum -
+								 FirstLowInvalidHeapAttributeNumber);
+	return bms_is_empty(columns) && !query->hasSubLinks &&
+		!contain_volatile_functions(query->jointree->quals) &&
+		deltaetl_is_free(deltaetl_obstacle_to_canonical_keys(mapping));
+}
+
+static bool
 check_side(const Mapping *mapping, const MappingSide *side)
 {
 	const char *query = deltaetl_scope_query(mapping, side);
 	int			before = strlen(query) - strlen(mapping->scope) - strlen("\n)");
 	ScopeContext context = {.scope = mapping->scope,.name = side->name};
 	ErrorContextCallback callback;
+	bool		by_key;
 
 	context.offset = pg_mbstrlen_with_len(query, before);
 	callback.callback = scope_error_context;
 	callback.arg = &context;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	deltaetl_spi_check(query, mapping);
+	by_key = deltaetl_spi_check(query, mapping, is_by_key);
 	error_context_stack = callback.previous;
+	return by_key;
 }
 
 /*
  * Raise an error if scope is no condition on the rows of the sides there are,
- * which have to be locked.
+ * which have to be locked; note whether it is one on the key.
  */
 void
-deltaetl_check_scope(const Mapping *mapping)
+deltaetl_check_scope(Mapping *mapping)
 {
 	if (mapping->scope == NULL)
 		return;
 	if (mapping->source.exists)
-		check_side(mapping, &mapping->source);
-	check_side(mapping, &mapping->target);
+		(void) check_side(mapping, &mapping->source);
+	mapping->scope_by_key = check_side(mapping, &mapping->target);
 }

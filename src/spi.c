@@ -106,13 +106,23 @@ prepare(const char *query, const Mapping *mapping, ParserSetupHook setup,
 	return plan;
 }
 
-/* Analyze a query without running it, to find its errors; outside of a run. */
-void
-deltaetl_spi_check(const char *query, const Mapping *mapping)
+/*
+ * Analyze a query without running it, to find its errors; outside of a run.
+ * Returns what another function, if there is one, finds in it.
+ */
+bool
+deltaetl_spi_check(const char *query, const Mapping *mapping, QueryTest test)
 {
+	SPIPlanPtr	plan;
+	CachedPlanSource *source;
+	bool		result;
+
 	SPI_connect();
-	(void) prepare(query, mapping, deltaetl_coerce_setup, 0);
+	plan = prepare(query, mapping, deltaetl_coerce_setup, 0);
+	source = linitial(SPI_plan_get_plan_sources(plan));
+	result = test != NULL && test(linitial_node(Query, source->query_list), mapping);
 	SPI_finish();
+	return result;
 }
 
 static void

@@ -206,7 +206,7 @@ deltaetl_track(PG_FUNCTION_ARGS)
 	(void) resolve_tracking(&options);
 	lock_for_alter(options.request.target);
 	mapping = resolve_tracking(&options);
-	deltaetl_spi_check(deltaetl_track_check_query(mapping, options.algorithm), mapping);
+	(void) deltaetl_spi_check(deltaetl_track_check_query(mapping, options.algorithm), mapping, NULL);
 	deltaetl_spi_define(deltaetl_track_query(mapping, options.hash_column,
 											 options.algorithm),
 						&mapping->target);
