@@ -149,17 +149,17 @@ COMMENT ON FUNCTION deltaetl_hashes(regclass, name[], name[]) IS
 
 -- ---------- digest_agg.c ----------
 
-CREATE FUNCTION deltaetl_digest_add(state bytea, hash bytea)
+CREATE FUNCTION deltaetl_digest_add(bytea, bytea)
 RETURNS bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
-CREATE FUNCTION deltaetl_digest_combine(state bytea, other bytea)
+CREATE FUNCTION deltaetl_digest_combine(bytea, bytea)
 RETURNS bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
-CREATE FUNCTION deltaetl_digest_final(state bytea)
+CREATE FUNCTION deltaetl_digest_final(bytea)
 RETURNS bytea
 AS 'MODULE_PATHNAME'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

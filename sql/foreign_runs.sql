@@ -30,7 +30,7 @@ SELECT count(*) FROM (TABLE remote EXCEPT ALL TABLE first) AS changed;
 -- logged, and taken back
 :counts, deletes => 'delete', log_changes => 'rows');
 :differ;
-SELECT action, key, changed_columns, old_row, new_row FROM deltaetl_changes('target') ORDER BY action, key;
+SELECT action, key, changed_columns, old_row, new_row FROM deltaetl_changes('target') WHERE run_id = (SELECT max(run_id) FROM deltaetl_run_entry) ORDER BY action, key;
 SELECT inserted, updated, deleted, skipped FROM deltaetl_revert((SELECT max(run_id) FROM deltaetl_run_entry));
 SELECT count(*) FROM (TABLE remote EXCEPT ALL TABLE first) AS changed;
 :counts, deletes => 'delete', log_changes => 'keys');

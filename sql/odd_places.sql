@@ -114,8 +114,11 @@ SELECT inserted, updated, deleted FROM deltaetl_sync('staging', 'products', dele
 -- in a function with settings of its own
 CREATE FUNCTION set_apart() RETURNS bigint LANGUAGE sql SET search_path = '' SET work_mem = '64kB'
 AS $$ SELECT unchanged FROM public.deltaetl_sync('public.staging', 'public.products', scope => 'id > 0') $$;
-SELECT 'ALTER FUNCTION set_apart SET standard_conforming_strings = off'
-WHERE current_setting('server_version_num')::int < 190000 \gexec
+DO $$ BEGIN
+	IF current_setting('server_version_num')::int < 190000 THEN
+		ALTER FUNCTION set_apart SET standard_conforming_strings = off;
+	END IF;
+END $$;
 SELECT set_apart() - (SELECT count(*) FROM staging) AS more;
 
 DROP VIEW made, itself;
