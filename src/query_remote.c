@@ -75,19 +75,6 @@ deltaetl_bucket_condition(const Mapping *mapping, const char *alias,
 	return buf->data;
 }
 
-/* The condition that a column of the key is NULL. */
-char *
-deltaetl_null_key_condition(const Mapping *mapping)
-{
-	StringInfo	buf = deltaetl_new_query("(");
-
-	for (int i = 0; i < mapping->nkeys; i++)
-		appendStringInfo(buf, "%s" ROW_ALIAS ".%s IS NULL", i > 0 ? " OR " : "",
-						 mapping->columns[i].quoted);
-	appendStringInfoChar(buf, ')');
-	return buf->data;
-}
-
 /* A row, if a side has any in scope. */
 char *
 deltaetl_a_row_query(const Mapping *mapping, const MappingSide *side)
@@ -99,16 +86,19 @@ deltaetl_a_row_query(const Mapping *mapping, const MappingSide *side)
 	return buf->data;
 }
 
-/* A row, if a key occurs more than once. */
+/* A row, if a key occurs more than once, or is NULL where that is none. */
 char *
-deltaetl_a_duplicate_query(const Mapping *mapping, const MappingSide *side)
+deltaetl_a_wrong_key_query(const Mapping *mapping, const MappingSide *side)
 {
 	StringInfo	buf = deltaetl_new_query("SELECT 1");
 
 	deltaetl_append_extent(buf, mapping, side, all_rows);
 	appendStringInfoString(buf, " GROUP BY ");
 	append_named(buf, mapping, 0, mapping->nkeys);
-	appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1");
+	appendStringInfoString(buf, " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1");
+	for (int i = 0; i < mapping->nkeys && !mapping->nulls_match; i++)
+		appendStringInfo(buf, " OR " ROW_ALIAS ".%s IS NULL", mapping->columns[i].quoted);
+	appendStringInfoString(buf, " LIMIT 1");
 	return buf->data;
 }
 

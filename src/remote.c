@@ -70,19 +70,15 @@ note_row(TupleTableSlot *slot, void *arg)
 	*((bool *) arg) = true;
 }
 
-/* Ask a side's server whether keys are wrong; only then they are read. */
+/* Look for wrong keys of a side; those of a foreign table are not read for that. */
 static void
-check_keys_there(const Mapping *mapping, const MappingSide *side)
+look_at_keys(const Mapping *mapping, const MappingSide *side)
 {
-	Mapping    *without_key = deltaetl_narrow(mapping, deltaetl_null_key_condition(mapping));
-	const MappingSide *same_side = is_source(mapping, side) ? &without_key->source : &without_key->target;
-	bool		found = false;
+	bool		found = !side->is_foreign;
 
-	deltaetl_spi_select_shipped(deltaetl_a_duplicate_query(mapping, side), mapping,
-								note_row, &found);
-	if (!found && !mapping->nulls_match)
-		deltaetl_spi_select_shipped(deltaetl_a_row_query(without_key, same_side),
-									without_key, note_row, &found);
+	if (side->is_foreign)
+		deltaetl_spi_select_shipped(deltaetl_a_wrong_key_query(mapping, side), mapping,
+									note_row, &found);
 	if (found)
 		deltaetl_check_keys(mapping, side);
 }
@@ -90,12 +86,8 @@ check_keys_there(const Mapping *mapping, const MappingSide *side)
 static void
 check_keys(const Mapping *mapping, const MappingSide *side, KeyCheck check)
 {
-	if (deltaetl_remote_key_check(mapping, side) != check)
-		return;
-	if (side->is_foreign && check != KEYS_BY_BUCKET)
-		check_keys_there(mapping, side);
-	else
-		deltaetl_check_keys(mapping, side);
+	if (deltaetl_remote_key_check(mapping, side) == check)
+		look_at_keys(mapping, side);
 }
 
 /* See deltaetl_censuses_whole_target(). */
@@ -105,10 +97,7 @@ check_whole_target(const Mapping *mapping)
 	Mapping		whole = *mapping;
 
 	whole.scope = NULL;
-	if (whole.target.is_foreign)
-		check_keys_there(&whole, &whole.target);
-	else
-		deltaetl_check_keys(&whole, &whole.target);
+	look_at_keys(&whole, &whole.target);
 }
 
 /* ---------- census ---------- */

@@ -60,9 +60,8 @@ typedef struct Difference
 extern Mapping *deltaetl_narrow(const Mapping *mapping, const char *condition);
 extern char *deltaetl_bucket_condition(const Mapping *mapping, const char *alias,
 									   const Difference *difference);
-extern char *deltaetl_null_key_condition(const Mapping *mapping);
 extern char *deltaetl_a_row_query(const Mapping *mapping, const MappingSide *side);
-extern char *deltaetl_a_duplicate_query(const Mapping *mapping,
+extern char *deltaetl_a_wrong_key_query(const Mapping *mapping,
 										const MappingSide *side);
 extern char *deltaetl_shipped_count_query(const Mapping *mapping,
 										  const MappingSide *side);
