@@ -234,6 +234,6 @@ deltaetl_remote_detect(Delta *delta)
 	}
 	deltaetl_check_trees(mapping);
 	deltaetl_delta_register(delta);
-	if (mapping->scope != NULL)
+	if (mapping->scope != NULL && !mapping->scope_by_key)
 		deltaetl_check_known_keys(delta);
 }
