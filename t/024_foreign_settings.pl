@@ -81,7 +81,7 @@ sub create_there
 		my $value = $setting eq 'DateStyle' ? $settings{$setting} : "'$settings{$setting}'";
 		sql($there, 'postgres', "ALTER DATABASE $name SET $setting = $value");
 	}
-	sql($there, 'postgres', "ALTER DATABASE $name SET lc_monetary = '$german'") if $german;
+	sql($there, 'postgres', "ALTER DATABASE $name SET lc_monetary = '$german'") if $german && $encoding eq 'UTF8';
 	sql($there, $name, 'CREATE EXTENSION deltaetl CASCADE');
 }
 
