@@ -101,7 +101,7 @@ SELECT * FROM remote WHERE id = 20;
 DROP FOREIGN TABLE target;
 -- in the keys of the other server there are doubles
 ALTER TABLE remote DROP CONSTRAINT remote_pkey, ALTER id DROP NOT NULL, DROP twice;
-CREATE FOREIGN TABLE target (id int NOT NULL, name text, qty int) SERVER loop_back OPTIONS (table_name 'remote');
+CREATE FOREIGN TABLE target (id int, name text, qty int) SERVER loop_back OPTIONS (table_name 'remote');
 INSERT INTO remote VALUES (20, 'twice', 1), (NULL, 'none', 1);
 SELECT deltaetl_sync('staging', 'target', '{id}');
 DELETE FROM remote WHERE id IS NULL;

@@ -58,6 +58,7 @@ my %settings = (
 	extra_float_digits => -3,
 	bytea_output => 'escape',
 	xmloption => 'document',
+	quote_all_identifiers => 'on',
 	standard_conforming_strings => 'on'
 );
 
