@@ -44,12 +44,18 @@
 
 /* ---------- when ---------- */
 
+static bool
+is_partitioned(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+}
+
 /* The target has to be simple. */
 static Obstacle
 obstacle_in_target(const Mapping *mapping, Relation target)
 {
 	ObstacleKind kind = NO_OBSTACLE;
-	bool		partitioned = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	bool		partitioned = is_partitioned(RelationGetRelid(target));
 
 	if (mapping->target.is_foreign)
 		kind = OBSTACLE_FOREIGN_TABLE;
@@ -68,7 +74,10 @@ obstacle_in_target(const Mapping *mapping, Relation target)
 	return deltaetl_obstacle(kind, mapping->target.quoted);
 }
 
-/* For updates, rows of the source are fetched by their position and used as they are. */
+/*
+ * For updates, rows of the source are fetched by their position and used as
+ * they are; for those of partitions, the values that the delta has will do.
+ */
 static Obstacle
 obstacle_in_source(const Delta *delta)
 {
@@ -80,7 +89,8 @@ obstacle_in_source(const Delta *delta)
 		if (mapping->columns[i].recast)
 			return deltaetl_obstacle(OBSTACLE_RECAST, mapping->columns[i].quoted);
 	if (!delta->by_position)
-		return deltaetl_obstacle(OBSTACLE_BY_VALUE, NULL);
+		return deltaetl_obstacle(mapping->by_ctid && is_partitioned(mapping->target.relid) ?
+								 NO_OBSTACLE : OBSTACLE_BY_VALUE, NULL);
 	if (relkind == RELKIND_PARTITIONED_TABLE)
 		return source->leaves;
 	return deltaetl_obstacle(source->has_children ? OBSTACLE_CHILDREN : NO_OBSTACLE,
@@ -111,7 +121,7 @@ obstacle_to_inserts(const Mapping *mapping, Relation target)
 {
 	const char *unmapped = deltaetl_unmapped_column(mapping, target);
 
-	if (target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	if (is_partitioned(RelationGetRelid(target)))
 		return deltaetl_obstacle(OBSTACLE_PARTITIONED, mapping->target.quoted);
 	return deltaetl_obstacle(unmapped ? OBSTACLE_NOT_MAPPED : NO_OBSTACLE, unmapped);
 }
@@ -125,7 +135,7 @@ deltaetl_obstacle_to_direct(const Delta *delta, DeltaAction action)
 	obstacle_in_target(delta->mapping, target);
 
 	if (deltaetl_is_free(obstacle) && action == DELTA_DELETE)
-		obstacle.kind = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		obstacle.kind = is_partitioned(RelationGetRelid(target)) &&
 			delta->mapping->by_ctid ? NO_OBSTACLE : OBSTACLE_DELETE;
 	if (deltaetl_is_free(obstacle) && action == DELTA_UPDATE)
 		obstacle = obstacle_in_source(delta);
@@ -262,7 +272,10 @@ deltaetl_direct_delete(const Delta *delta, ChangeLog *log)
 
 /* ---------- update ---------- */
 
-/* The target's row with the columns that are written taken from the source's. */
+/*
+ * The target's row with the columns that are written taken from a row of the
+ * source, or of the delta if that has them.
+ */
 static void
 merge_rows(const Delta *delta, TupleTableSlot *merged,
 		   const TupleTableSlot *target, const TupleTableSlot *source)
@@ -276,7 +289,8 @@ merge_rows(const Delta *delta, TupleTableSlot *merged,
 	for (int i = 0; i < mapping->ncolumns; i++)
 	{
 		int			to = mapping->columns[i].attnum - 1;
-		int			from = mapping->columns[i].source_attnum - 1;
+		int			from = delta->by_position ?
+		mapping->columns[i].source_attnum - 1 : DELTA_FIRST_COLUMN + i;
 
 		if (!deltaetl_is_written(delta, i))
 			continue;
@@ -308,13 +322,17 @@ update_row(Writer *writer, TupleTableSlot *row, void *arg)
 {
 	const Update *update = arg;
 	Leaf	   *leaf = fetch_row(writer->leaves, row, DELTA_COLUMN_TABLEOID);
-	Leaf	   *source = fetch_row(update->sources, row, DELTA_COLUMN_SOURCE_TABLEOID);
+	TupleTableSlot *source = row;
 
+	if (writer->delta->by_position)
+		source = fetch_row(update->sources, row, DELTA_COLUMN_SOURCE_TABLEOID)->slot;
+	else
+		slot_getallattrs(row);
 	if (update->comparer != NULL &&
 		deltaetl_rows_are_same(update->comparer, row_values(leaf->slot),
-							   row_values(source->slot)))
+							   row_values(source)))
 		return;
-	merge_rows(writer->delta, update->merged, leaf->slot, source->slot);
+	merge_rows(writer->delta, update->merged, leaf->slot, source);
 	ExecSimpleRelationUpdate(leaf->result, writer->estate, &writer->epqstate,
 							 leaf->slot, update->merged);
 	if (writer->log != NULL)

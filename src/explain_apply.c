@@ -14,9 +14,11 @@
  */
 #include "explain.h"
 
+#include "catalog/pg_class.h"
 #include "fingerprint.h"
 #include "foreign.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* How many rows of the source are new; what applies to one applies to the next. */
 typedef enum Newness
@@ -194,6 +196,8 @@ explain_way(const Explanation *explanation, const ApplyCase *apply)
 {
 	if (apply->statement != NULL)
 		deltaetl_explain_statement(explanation, 3, apply->statement);
+	else if (get_rel_relkind(explanation->mapping->target.relid) == RELKIND_PARTITIONED_TABLE)
+		deltaetl_explain_line(explanation, 3, "No statement: rows are written in the partition they lie in, as logical replication does it; other partitions are not read again");
 	else
 		deltaetl_explain_line(explanation, 3, "No statement: rows are written as logical replication and COPY do it");
 }
