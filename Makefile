@@ -33,6 +33,7 @@ OBJS = \
 	src/bucket.o \
 	src/calls.o \
 	src/census.o \
+	src/citus.o \
 	src/changelog.o \
 	src/changes.o \
 	src/coerce.o \
@@ -45,6 +46,7 @@ OBJS = \
 	src/digest.o \
 	src/digest_agg.o \
 	src/direct.o \
+	src/distributed.o \
 	src/encode.o \
 	src/encode_text.o \
 	src/encode_scalar.o \
@@ -52,6 +54,7 @@ OBJS = \
 	src/explain.o \
 	src/explain_apply.o \
 	src/explain_detection.o \
+	src/explain_distributed.o \
 	src/explain_triggers.o \
 	src/explain_words.o \
 	src/foreign.o \
@@ -70,6 +73,7 @@ OBJS = \
 	src/layout.o \
 	src/leaves.o \
 	src/lone_rows.o \
+	src/placement.o \
 	src/positions.o \
 	src/progress.o \
 	src/progress_slot.o \
@@ -94,6 +98,7 @@ OBJS = \
 	src/names.o \
 	src/privileges.o \
 	src/query.o \
+	src/query_citus.o \
 	src/query_detect.o \
 	src/query_delta.o \
 	src/query_foreign.o \
@@ -129,6 +134,7 @@ REGRESS = extension everything encode bucket sync guards key key_indexes key_equ
 	revert revert_conflicts revert_types revert_keys revert_rights \
 	progress \
 	remote remote_keys remote_fallback remote_random \
+	citus citus_places \
 	jobs job_options job_roles job_set_role \
 	oldextversions
 REGRESS_OPTS = --encoding=UTF8 --no-locale

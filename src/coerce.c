@@ -44,6 +44,8 @@ deltaetl_assigns_values(const Mapping *mapping)
 	bool		reads_common = mapping->scope != NULL;
 	int			ncolumns = reads_common ? mapping->ncommon : mapping->ncolumns;
 
+	if (mapping->casts_source)
+		return false;
 	for (int i = 0; i < ncolumns; i++)
 		if ((reads_common ? mapping->common : mapping->columns)[i].recast)
 			return true;

@@ -13,9 +13,10 @@
  *		revert -> reversal, runlog, lock, snapshot, strategy
  *		reversal -> logged_run, image, compare
  *		runlog, logged_run, changes -> owner
- *		strategy -> census, diff, remote, apply
+ *		strategy -> census, diff, remote, apply, distributed
  *		remote -> difference, join, census
- *		lock -> mapping, scope, snapshot, ship
+ *		lock -> mapping, placement, scope, snapshot, ship
+ *		placement -> citus
  *		mapping -> key, mapping_hash, relation, names, privileges, coerce
  *		track, verify -> stored, mapping
  *		diff -> census, fingerprint, join
@@ -112,6 +113,8 @@ typedef struct Delta
 	bool		insert_rest;	/* all rows of the source but those known */
 	bool		confirm_late;	/* rows to update may be confirmed when they
 								 * are written */
+	bool		count_first[DELTA_ACTIONS]; /* before any are written, as
+											 * somebody wants to know */
 	bool		unconfirmed;	/* rows to update may turn out to be the same */
 	bool		lock_rows;		/* others may write to the target meanwhile */
 	bool		last_try;		/* a key that is there is an error */
@@ -219,6 +222,9 @@ extern char *deltaetl_doubtful_keys_query(const Delta *delta);
 extern char *deltaetl_changes_query(const Delta *delta);
 extern char *deltaetl_logged_rows_query(const Mapping *mapping);
 extern char *deltaetl_logged_twice_query(const Mapping *mapping);
+extern void deltaetl_append_difference(StringInfo buf, const Mapping *mapping,
+									   DeltaAction action, const char *source,
+									   const char *target);
 extern char *deltaetl_diff_query(const Delta *delta, DeltaAction action);
 extern char *deltaetl_delete_query(const Mapping *mapping,
 								   const LoggedColumns *logged,
@@ -231,6 +237,13 @@ extern char *deltaetl_insert_query(const Delta *delta,
 								   const LoggedColumns *logged);
 extern char *deltaetl_new_rows_query(const Delta *delta);
 extern char *deltaetl_rows_query(const Delta *delta, DeltaAction action);
+
+/* query_citus.c */
+extern bool deltaetl_can_update(const Mapping *mapping);
+extern char *deltaetl_node_statement(const Mapping *mapping, DeltaAction action);
+extern char *deltaetl_node_count_query(const Mapping *mapping, DeltaAction action);
+extern char *deltaetl_node_diff_query(const Mapping *mapping, DeltaAction action);
+extern char *deltaetl_node_out_of_scope_query(const Mapping *mapping);
 
 /* query_track.c */
 extern char *deltaetl_track_check_query(const Mapping *mapping,
@@ -271,6 +284,8 @@ extern bool deltaetl_spi_probe(const char *query, const Mapping *mapping,
 							   bool run, char **error);
 extern uint64 deltaetl_spi_execute(const char *query, ParamListInfo params,
 								   RowCallback callback, void *arg);
+extern const char *deltaetl_spi_plan(const char *query, const Mapping *mapping);
+extern uint64 deltaetl_spi_modify(const char *query, const Mapping *mapping);
 extern void deltaetl_spi_define(const char *command, const MappingSide *side);
 extern void deltaetl_spi_select_serially(const char *query,
 										 const Mapping *mapping,
@@ -355,6 +370,7 @@ extern void deltaetl_take_joined(Delta *delta, TupleTableSlot *slot,
 								 ChangeCallback note_changes);
 
 /* layout.c */
+extern bool deltaetl_has_canonical_bytes(const MappingColumn *column);
 extern Obstacle deltaetl_obstacle_to_canonical_keys(const Mapping *mapping);
 extern Obstacle deltaetl_obstacle_to_stored_bytes(const Mapping *mapping);
 extern Obstacle deltaetl_obstacle_to_last_hashes(const Mapping *mapping);
@@ -371,8 +387,11 @@ extern void deltaetl_fingerprint_detect(Delta *delta);
 extern double deltaetl_estimate_rows(const MappingSide *side);
 
 /* diff.c */
+extern void deltaetl_check_out_of_scope(const Mapping *mapping, const char *query);
 extern void deltaetl_local_detect(Delta *delta);
 extern void deltaetl_check_known_keys(const Delta *delta);
+extern void deltaetl_local_show(const Delta *delta, DeltaAction action,
+								RowCallback callback, void *arg);
 
 /* remote.c */
 typedef struct BucketRun BucketRun;
@@ -381,6 +400,12 @@ extern KeyCheck deltaetl_remote_key_check(const Mapping *mapping,
 										  const MappingSide *side);
 extern void deltaetl_remote_census(Delta *delta, bool count_target);
 extern void deltaetl_remote_detect(Delta *delta);
+
+/* distributed.c */
+extern void deltaetl_distributed_detect(Delta *delta);
+extern AppliedCounts deltaetl_distributed_apply(Delta *delta, ChangeLog *log);
+extern void deltaetl_distributed_show(const Delta *delta, DeltaAction action,
+									  RowCallback callback, void *arg);
 
 /* direct.c */
 extern Obstacle deltaetl_obstacle_to_direct(const Delta *delta,
@@ -412,5 +437,7 @@ extern AppliedCounts deltaetl_local_apply(Delta *delta, ChangeLog *log);
 extern void deltaetl_census(Delta *delta, bool count_target);
 extern void deltaetl_detect(Delta *delta);
 extern AppliedCounts deltaetl_apply(Delta *delta, ChangeLog *log);
+extern void deltaetl_show(const Delta *delta, DeltaAction action,
+						  RowCallback callback, void *arg);
 
 #endif							/* DELTAETL_H */

@@ -66,22 +66,16 @@ check_doubtful_keys(const Delta *delta)
 }
 
 /*
- * A key to insert that the target has already is in scope in the source but
- * out of scope in the target, so neither new nor ours to change, which cannot
- * be if scope is by the key; or another row of the source has it too, which is
- * unchanged.
+ * Raise an error if a query returns keys of the source in scope that the target
+ * has out of scope; or that another row of the source has, too.
  */
 void
-deltaetl_check_known_keys(const Delta *delta)
+deltaetl_check_out_of_scope(const Mapping *mapping, const char *query)
 {
-	const Mapping *mapping = delta->mapping;
 	KeyNames	keys = {.mapping = mapping};
 
-	if (delta->count[DELTA_INSERT] == 0)
-		return;
 	initStringInfo(&keys.text);
-	deltaetl_spi_select(deltaetl_out_of_scope_query(delta), mapping,
-						collect_key, &keys);
+	deltaetl_spi_select(query, mapping, collect_key, &keys);
 	if (keys.text.len == 0)
 		return;
 	deltaetl_check_keys(mapping, &mapping->source);
@@ -92,6 +86,19 @@ deltaetl_check_known_keys(const Delta *delta)
 						mapping->source.name, mapping->target.name),
 				 errdetail("Among them are %s.", keys.text.data),
 				 errhint("Widen the scope so that it holds for these rows of the target too.")));
+}
+
+/*
+ * A key to insert that the target has already is in scope in the source but
+ * out of scope in the target, so neither new nor ours to change, which cannot
+ * be if scope is by the key; or another row of the source has it too, which is
+ * unchanged.
+ */
+void
+deltaetl_check_known_keys(const Delta *delta)
+{
+	if (delta->count[DELTA_INSERT] > 0)
+		deltaetl_check_out_of_scope(delta->mapping, deltaetl_out_of_scope_query(delta));
 }
 
 static void
@@ -148,6 +155,16 @@ deltaetl_local_detect(Delta *delta)
 		deltaetl_check_known_keys(delta);
 }
 
+/* Show the rows of an action, if there are any. */
+void
+deltaetl_local_show(const Delta *delta, DeltaAction action, RowCallback callback,
+					void *arg)
+{
+	if (delta->count[action] > 0)
+		deltaetl_spi_select(deltaetl_diff_query(delta, action), delta->mapping,
+							callback, arg);
+}
+
 /* ---------- deltaetl_diff ---------- */
 
 PG_FUNCTION_INFO_V1(deltaetl_diff);
@@ -164,9 +181,7 @@ show_delta(const Delta *delta, ReturnSetInfo *rsinfo)
 	static const DeltaAction order[] = {DELTA_INSERT, DELTA_UPDATE, DELTA_DELETE};
 
 	for (int i = 0; i < lengthof(order); i++)
-		if (delta->count[order[i]] > 0)
-			deltaetl_spi_select(deltaetl_diff_query(delta, order[i]),
-								delta->mapping, collect_result, rsinfo);
+		deltaetl_show(delta, order[i], collect_result, rsinfo);
 }
 
 /*

@@ -250,6 +250,9 @@ explain_locks(const Explanation *explanation)
 	deltaetl_explain_line(explanation, 1, "Locks, until the transaction ends");
 	explain_lock(explanation, &mapping->target, deltaetl_target_lock(options));
 	explain_lock(explanation, &mapping->source, AccessShareLock);
+	if (mapping->by_statements && !options->dry_run)
+		deltaetl_explain_line(explanation, 2, "The lock of %s is taken on all nodes",
+							  mapping->target.quoted);
 	if (options->dry_run)
 		return;
 	deltaetl_explain_line(explanation, 2, "If another run on %s is going on: %s",
@@ -349,12 +352,18 @@ static void
 explain_run(const Explanation *explanation)
 {
 	explain_relations(explanation);
+	deltaetl_explain_placement(explanation);
 	explain_key(explanation);
 	explain_columns(explanation);
 	explain_extent(explanation);
 	explain_locks(explanation);
 	deltaetl_explain_detection(explanation);
 	explain_guards(explanation);
+	if (explanation->mapping->by_statements)
+	{
+		deltaetl_explain_distributed_apply(explanation);
+		return;
+	}
 	deltaetl_explain_apply(explanation);
 	deltaetl_explain_triggers(explanation);
 	explain_log(explanation);
@@ -382,6 +391,7 @@ deltaetl_explain(PG_FUNCTION_ARGS)
 	deltaetl_check_request(&options.request, schema);
 	explanation.mapping = deltaetl_lock_and_resolve(&options.request, schema,
 													AccessShareLock);
+	deltaetl_check_distributed(&options, explanation.mapping);
 	if (options.log_changes != LOG_NONE)
 		explanation.logged = deltaetl_logged_columns(explanation.mapping,
 													 options.log_changes);

@@ -38,6 +38,10 @@ extern void deltaetl_explain_detection(const Explanation *explanation);
 extern void deltaetl_explain_apply(const Explanation *explanation);
 extern void deltaetl_explain_statements(const Explanation *explanation);
 
+/* explain_distributed.c */
+extern void deltaetl_explain_placement(const Explanation *explanation);
+extern void deltaetl_explain_distributed_apply(const Explanation *explanation);
+
 /* explain_triggers.c */
 extern void deltaetl_explain_triggers(const Explanation *explanation);
 

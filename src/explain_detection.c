@@ -193,6 +193,38 @@ explain_digests(const Explanation *explanation)
 	deltaetl_explain_line(explanation, 2, "If a side is empty: the other is read");
 }
 
+/* ---------- on other nodes ---------- */
+
+/* What is counted before anything is written. */
+static const char *
+say_counted(const SyncOptions *options)
+{
+	static const char *const words[] = {"rows to delete", "rows to update", "rows to insert"};
+	List	   *counted = list_make1("the source");
+
+	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
+		if (deltaetl_counts_first(options, action) &&
+			(action != DELTA_DELETE || options->deletes))
+			counted = lappend(counted, unconstify(char *, words[action]));
+	return deltaetl_say_list(counted);
+}
+
+static void
+explain_distributed(const Explanation *explanation)
+{
+	const Mapping *mapping = explanation->mapping;
+
+	deltaetl_explain_line(explanation, 1, "Detection: by the statements that write what differs; counted before: %s",
+						  say_counted(explanation->options));
+	if (mapping->hash != NULL)
+		explain_used_hash(explanation, "");
+	else
+	{
+		deltaetl_explain_line(explanation, 2, "Compared: the encoded values of each row");
+		explain_useless_hash(explanation);
+	}
+}
+
 /* ---------- keys ---------- */
 
 static const char *
@@ -250,7 +282,9 @@ deltaetl_explain_detection(const Explanation *explanation)
 {
 	const Mapping *mapping = explanation->mapping;
 
-	if (mapping->by_fingerprint)
+	if (mapping->by_statements)
+		explain_distributed(explanation);
+	else if (mapping->by_fingerprint)
 		explain_fingerprints(explanation);
 	else if (mapping->by_digest)
 		explain_digests(explanation);

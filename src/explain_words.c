@@ -130,6 +130,7 @@ static const char *const words[][2] = {
 	[OBSTACLE_VIEW] = {"", " is a view, whose rows have no position to come back to"},
 	[OBSTACLE_FOREIGN_TABLE] = {"", " is a foreign table"},
 	[OBSTACLE_FOREIGN_PART] = {"a part of ", " is a foreign table"},
+	[OBSTACLE_ELSEWHERE] = {"", " is a distributed or reference table"},
 	[OBSTACLE_PARTITIONED] = {"", " is partitioned"},
 	[OBSTACLE_CHILDREN] = {"", " has children"},
 	[OBSTACLE_TRIGGERS] = {"", " has triggers"},

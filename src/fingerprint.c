@@ -66,7 +66,9 @@ obstacle_to_positions(const MappingSide *side)
 	char		relkind = get_rel_relkind(side->relid);
 	ObstacleKind kind = NO_OBSTACLE;
 
-	if (relkind == RELKIND_FOREIGN_TABLE)
+	if (side->placement.kind != PLACED_HERE)
+		kind = OBSTACLE_ELSEWHERE;
+	else if (relkind == RELKIND_FOREIGN_TABLE)
 		kind = OBSTACLE_FOREIGN_TABLE;
 	else if (relkind != RELKIND_RELATION && relkind != RELKIND_MATVIEW &&
 			 relkind != RELKIND_PARTITIONED_TABLE)

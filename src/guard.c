@@ -129,6 +129,17 @@ deltaetl_guards_count_target(const SyncOptions *options)
 		 options->max_update_pct != NO_LIMIT);
 }
 
+/* Whether it has to be known how many rows an action has before any is written. */
+bool
+deltaetl_counts_first(const SyncOptions *options, DeltaAction action)
+{
+	if (options->dry_run || options->force || action == DELTA_INSERT)
+		return options->dry_run;
+	if (action == DELTA_UPDATE)
+		return options->max_update_pct != NO_LIMIT;
+	return options->max_delete_pct != NO_LIMIT || options->max_delete_rows != NO_LIMIT;
+}
+
 /* Raise an error if the delta is not what the options allow. */
 void
 deltaetl_guard_delta(const SyncOptions *options, const Delta *delta)

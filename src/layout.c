@@ -39,8 +39,8 @@ has_canonical_text(const MappingColumn *column)
  * numeric without a scale (1.0 and 1.00), floats (0 and -0), interval, or
  * char(n) without a length.
  */
-static bool
-has_canonical_bytes(const MappingColumn *column)
+bool
+deltaetl_has_canonical_bytes(const MappingColumn *column)
 {
 	switch (getBaseType(column->type))
 	{
@@ -76,7 +76,7 @@ Obstacle
 deltaetl_obstacle_to_canonical_keys(const Mapping *mapping)
 {
 	for (int i = 0; i < mapping->nkeys; i++)
-		if (!has_canonical_bytes(&mapping->columns[i]))
+		if (!deltaetl_has_canonical_bytes(&mapping->columns[i]))
 			return deltaetl_obstacle(OBSTACLE_KEY_BYTES, mapping->columns[i].quoted);
 	return deltaetl_obstacle(NO_OBSTACLE, NULL);
 }

@@ -81,6 +81,20 @@ deltaetl_mark_running(Oid target)
 }
 
 /*
+ * Others can write to a distributed table from any node, so it is locked there
+ * as well, which Citus does with LOCK TABLE.
+ */
+static void
+lock_on_nodes(const Mapping *mapping, LOCKMODE mode)
+{
+	const char *word = mode == ShareRowExclusiveLock ? "SHARE ROW EXCLUSIVE" :
+	"SHARE UPDATE EXCLUSIVE";
+
+	deltaetl_spi_define(psprintf("LOCK TABLE %s IN %s MODE", mapping->target.quoted, word),
+						&mapping->target);
+}
+
+/*
  * Lock the target in the given mode and the source, if there is one, against
  * changes of its definition; return the mapping that holds from now to the end of the
  * transaction.
@@ -104,6 +118,9 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 		mapping->ctid_obstacle = deltaetl_obstacle(mapping->target.is_foreign ?
 												   OBSTACLE_FOREIGN_TABLE : OBSTACLE_FOREIGN_PART,
 												   mapping->target.quoted);
+	deltaetl_resolve_placement(mapping);
+	if (mapping->by_statements && target_mode != AccessShareLock)
+		lock_on_nodes(mapping, target_mode);
 	mapping->by_ctid = deltaetl_is_free(mapping->ctid_obstacle);
 	mapping->by_fingerprint = mapping->source.exists &&
 		deltaetl_is_free(deltaetl_obstacle_to_fingerprints(mapping));
@@ -113,6 +130,7 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 	deltaetl_check_source_files(mapping);
 	deltaetl_note_triggers(mapping);
 	deltaetl_check_scope(mapping);
-	deltaetl_resolve_remote(mapping);
+	if (!mapping->by_statements)
+		deltaetl_resolve_remote(mapping);
 	return mapping;
 }

@@ -33,6 +33,7 @@ typedef enum ObstacleKind
 	OBSTACLE_VIEW,
 	OBSTACLE_FOREIGN_TABLE,
 	OBSTACLE_FOREIGN_PART,
+	OBSTACLE_ELSEWHERE,			/* where Citus keeps it */
 	OBSTACLE_PARTITIONED,
 	OBSTACLE_CHILDREN,
 	OBSTACLE_TRIGGERS,
@@ -113,6 +114,25 @@ deltaetl_is_free(Obstacle obstacle)
 	return obstacle.kind == NO_OBSTACLE;
 }
 
+/* ---------- placement ---------- */
+
+/* Where Citus keeps the rows of a relation. */
+typedef enum PlacementKind
+{
+	PLACED_HERE,				/* or where a view or wrapper has them from */
+	PLACED_LOCALLY,				/* here as well, but as a shard */
+	PLACED_DISTRIBUTED,			/* in shards, by the values of a column */
+	PLACED_TOGETHER,			/* in one shard, on one node */
+	PLACED_EVERYWHERE			/* a reference table */
+} PlacementKind;
+
+typedef struct Placement
+{
+	PlacementKind kind;
+	AttrNumber	column;			/* by which rows are distributed, or 0 */
+	uint32		colocation;		/* shards of the same group lie together */
+} Placement;
+
 /* ---------- mapping ---------- */
 
 /* What the caller of deltaetl_sync() and its kin asked for. */
@@ -158,6 +178,7 @@ typedef struct MappingColumn
 	Oid			source_type;
 	int32		source_typmod;
 	bool		recast;			/* the source's type or typmod is another */
+	bool		distributes;	/* rows of one of the sides over nodes */
 	bool		generated;		/* neither compared nor written */
 	bool		identity;		/* GENERATED ALWAYS AS IDENTITY */
 
@@ -185,6 +206,7 @@ typedef struct MappingSide
 	Obstacle	leaves;			/* to reading and writing its partitions on
 								 * their own */
 	Bitmapset  *partition_columns;	/* what partitions are by; 0: any column */
+	Placement	placement;
 } MappingSide;
 
 /* A generated column that holds the hash of its row. */
@@ -235,6 +257,10 @@ typedef struct Mapping
 	bool		across_servers; /* a side is a foreign table */
 	bool		by_digest;		/* and each server adds up hashes of its rows */
 	Obstacle	digest_obstacle;	/* to that */
+	bool		by_statements;	/* Citus finds and writes what differs */
+	bool		node_local;		/* and no row travels between nodes */
+	bool		casts_source;	/* where the source is read elsewhere, by
+								 * casts that do what assignment does */
 	bool		target_moves;	/* a trigger may write to rows before us */
 	bool		target_has_triggers;	/* of its users */
 	const StoredHash *hash;		/* the target's, of the columns compared */
@@ -324,6 +350,12 @@ extern char *deltaetl_hash_expression(const StoredHash *hash,
 /* scope.c */
 extern void deltaetl_check_scope_syntax(const Mapping *mapping);
 extern void deltaetl_check_scope(Mapping *mapping);
+
+/* citus.c */
+extern void deltaetl_find_placements(Mapping *mapping);
+
+/* placement.c */
+extern void deltaetl_resolve_placement(Mapping *mapping);
 
 /* lock.c */
 extern void deltaetl_check_request(const MappingRequest *request,

@@ -96,30 +96,45 @@ deltaetl_append_source_hash(StringInfo buf, const Mapping *mapping,
 
 static const Extent all_rows = {false, NULL};
 
+static void
+append_source_column(StringInfo buf, const Mapping *mapping, const MappingColumn *column)
+{
+	if (!mapping->casts_source)
+		appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s", column->quoted);
+	else if (!column->recast)
+		appendStringInfo(buf, PLAIN_SOURCE ".%s", column->quoted);
+	else
+		appendStringInfo(buf, PLAIN_SOURCE ".%s::%s", column->quoted,
+						 format_type_extended(column->type, column->typmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN |
+											  FORMAT_TYPE_FORCE_QUALIFY));
+}
+
 /*
  * The source's columns go through an alias under which they are assigned to
  * the types of the target's, so that scope sees the same types on both sides.
+ * Other servers get the text of the query, so there they are cast in it.
  */
 static void
 append_source(StringInfo buf, const Mapping *mapping, Extent extent)
 {
 	const MappingColumn *columns = mapping->scope ? mapping->common : mapping->columns;
 	int			ncolumns = mapping->scope ? mapping->ncommon : mapping->ncolumns;
+	const char *alias = mapping->casts_source ? PLAIN_SOURCE : "\"" SOURCE_ALIAS "\"";
 
 	appendStringInfoString(buf, " FROM (SELECT ");
 	for (int i = 0; i < ncolumns; i++)
 	{
 		deltaetl_append_separator(buf, i);
-		appendStringInfo(buf, "\"" SOURCE_ALIAS "\".%s AS %s",
-						 columns[i].quoted, columns[i].quoted);
+		append_source_column(buf, mapping, &columns[i]);
+		appendStringInfo(buf, " AS %s", columns[i].quoted);
 	}
 	if (mapping->source_hash != NULL)
-		appendStringInfo(buf, ", \"" SOURCE_ALIAS "\".%s AS \"deltaetl:hash\"",
-						 mapping->source_hash);
+		appendStringInfo(buf, ", %s.%s AS \"deltaetl:hash\"", alias, mapping->source_hash);
 	if (extent.position)
 		appendStringInfoString(buf, ", \"" SOURCE_ALIAS "\".tableoid AS \"deltaetl:oid\""
 							   ", \"" SOURCE_ALIAS "\".ctid AS \"deltaetl:tid\"");
-	deltaetl_append_relation(buf, &mapping->source, "\"" SOURCE_ALIAS "\"", extent.rows);
+	deltaetl_append_relation(buf, &mapping->source, alias, extent.rows);
 	appendStringInfoString(buf, ") AS " ROW_ALIAS);
 }
 
@@ -156,11 +171,14 @@ deltaetl_append_row_columns(StringInfo buf, const Mapping *mapping, int ncolumns
 	}
 }
 
-/* A key column under the collation that the key is matched by. */
+/*
+ * A key column under the collation that the key is matched by; but Citus wants
+ * that which rows are distributed by as it is.
+ */
 static char *
 key_expression(const MappingColumn *column, const char *reference)
 {
-	if (!OidIsValid(column->key_collation))
+	if (!OidIsValid(column->key_collation) || column->distributes)
 		return pstrdup(reference);
 	return psprintf("(%s COLLATE %s)", reference,
 					generate_collation_name(column->key_collation));
@@ -235,7 +253,10 @@ append_key_column_match(StringInfo buf, const MappingColumn *column,
 	char	   *left_key = key_expression(column, left);
 	char	   *right_key = key_expression(column, right);
 
-	if (column->nullable && OidIsValid(get_element_type(getBaseType(column->type))))
+	if (column->distributes)
+		appendStringInfo(buf, "%s %s %s", left,
+						 deltaetl_qualified_operator(column->equality), right);
+	else if (column->nullable && OidIsValid(get_element_type(getBaseType(column->type))))
 		appendStringInfo(buf, "ARRAY[ROW(%s)] OPERATOR(pg_catalog.=) ARRAY[ROW(%s)]",
 						 left_key, right_key);
 	else if (column->nullable)

@@ -19,6 +19,9 @@
 #define RESERVED_PREFIX "deltaetl:"
 #define SOURCE_ALIAS "deltaetl:source"
 
+/* The alias of the source where its columns are cast. */
+#define PLAIN_SOURCE "\"deltaetl:cast\""
+
 /* Tables of positions of rows that only one side has. */
 #define SOURCE_ROWS "deltaetl_source_rows"
 #define TARGET_ROWS "deltaetl_target_rows"

@@ -233,7 +233,8 @@ deltaetl_logged_twice_query(const Mapping *mapping)
 /* ---------- showing the delta ---------- */
 
 static void
-append_changed_columns(StringInfo buf, const Mapping *mapping)
+append_changed_columns(StringInfo buf, const Mapping *mapping, const char *source,
+					   const char *target)
 {
 	appendStringInfoString(buf, "pg_catalog.array_remove(ARRAY[");
 	for (int i = 0; i < mapping->ncolumns; i++)
@@ -241,41 +242,53 @@ append_changed_columns(StringInfo buf, const Mapping *mapping)
 		const MappingColumn *column = &mapping->columns[i];
 
 		deltaetl_append_separator(buf, i);
-		appendStringInfo(buf, "CASE WHEN %s.deltaetl_encode(d.c%d) OPERATOR(pg_catalog.<>) "
-						 "%s.deltaetl_encode(t.%s) THEN %s::pg_catalog.name END",
-						 mapping->schema, i + 1, mapping->schema,
+		appendStringInfo(buf, "CASE WHEN %s.deltaetl_encode(%s.c%d) OPERATOR(pg_catalog.<>) "
+						 "%s.deltaetl_encode(%s.%s) THEN %s::pg_catalog.name END",
+						 mapping->schema, source, i + 1, mapping->schema, target,
 						 column->quoted, quote_literal_cstr(column->name));
 	}
 	appendStringInfoString(buf, "], NULL)");
 }
 
-/* The rows of one action as deltaetl_diff() returns them. */
-char *
-deltaetl_diff_query(const Delta *delta, DeltaAction action)
+/*
+ * The columns of deltaetl_diff() for a row of an action; source has columns
+ * c1 .., target those of the relation.
+ */
+void
+deltaetl_append_difference(StringInfo buf, const Mapping *mapping, DeltaAction action,
+						   const char *source, const char *target)
 {
 	static const char *const names[] = {"delete", "update", "insert"};
-	const Mapping *mapping = delta->mapping;
 	bool		is_delete = action == DELTA_DELETE;
-	StringInfo	buf = makeStringInfo();
 
-	appendStringInfo(buf, "SELECT '%s'::pg_catalog.text, ", names[action]);
-	deltaetl_append_object(buf, mapping, is_delete ? "t" : "d", is_delete, mapping->nkeys);
+	appendStringInfo(buf, "'%s'::pg_catalog.text, ", names[action]);
+	deltaetl_append_object(buf, mapping, is_delete ? target : source, is_delete,
+						   mapping->nkeys);
 	appendStringInfoString(buf, ", ");
 	if (action == DELTA_UPDATE)
-		append_changed_columns(buf, mapping);
+		append_changed_columns(buf, mapping, source, target);
 	else
 		appendStringInfoString(buf, "NULL::pg_catalog.name[]");
 	appendStringInfoString(buf, ", ");
 	if (action == DELTA_INSERT)
 		appendStringInfoString(buf, "NULL::pg_catalog.jsonb");
 	else
-		deltaetl_append_object(buf, mapping, "t", true, mapping->ncolumns);
+		deltaetl_append_object(buf, mapping, target, true, mapping->ncolumns);
 	appendStringInfoString(buf, ", ");
 	if (is_delete)
 		appendStringInfoString(buf, "NULL::pg_catalog.jsonb");
 	else
-		deltaetl_append_object(buf, mapping, "d", false, mapping->ncolumns);
+		deltaetl_append_object(buf, mapping, source, false, mapping->ncolumns);
+}
 
+/* The rows of one action as deltaetl_diff() returns them. */
+char *
+deltaetl_diff_query(const Delta *delta, DeltaAction action)
+{
+	const Mapping *mapping = delta->mapping;
+	StringInfo	buf = deltaetl_new_query("SELECT ");
+
+	deltaetl_append_difference(buf, mapping, action, "d", "t");
 	appendStringInfoString(buf, " FROM ");
 	append_delta(buf, delta, action);
 	if (action != DELTA_INSERT)

@@ -22,6 +22,7 @@
 #include "progress.h"
 #include "reversal.h"
 #include "tcop/utility.h"
+#include "utils/builtins.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
@@ -82,6 +83,20 @@ check_complete(const LoggedRun *run)
 				 errmsg("cannot revert run " INT64_FORMAT, run->run_id),
 				 errdetail("It has changed " UINT64_FORMAT " rows, and the log still has " UINT64_FORMAT " of them.",
 						   run->written, logged)));
+}
+
+/* The changes are put in by statements that join a table of them. */
+static void
+check_placement(const Mapping *mapping, const LoggedRun *run)
+{
+	if (mapping->target.placement.kind != PLACED_HERE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot revert run " INT64_FORMAT, run->run_id),
+				 errdetail("\"%s\" has been given to Citus since, and the log is not where its rows are.",
+						   mapping->target.name),
+				 errhint("Take it back first: SELECT undistribute_table(%s).",
+						 quote_literal_cstr(mapping->target.quoted))));
 }
 
 /* Rows of other tables of the tree would come back in the wrong one. */
@@ -242,6 +257,7 @@ revert_run(Run *run, LoggedRun *logged, bool skip)
 	mapping = deltaetl_lock_and_resolve(request, schema, ShareRowExclusiveLock);
 	(void) deltaetl_mark_running(request->target);
 	deltaetl_check_snapshot(mapping);
+	check_placement(mapping, logged);
 	check_tree(mapping, logged);
 	deltaetl_run_number(run);
 	run->key_columns = logged->key_columns;

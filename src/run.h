@@ -134,9 +134,13 @@ extern SyncOptions deltaetl_parse_options(Jsonb *object, Oid source,
 										  const char *const *others);
 
 /* guard.c */
+extern bool deltaetl_counts_first(const SyncOptions *options, DeltaAction action);
 extern bool deltaetl_guards_count_target(const SyncOptions *options);
 extern void deltaetl_guard_source(const SyncOptions *options, const Delta *delta);
 extern void deltaetl_guard_delta(const SyncOptions *options, const Delta *delta);
+
+/* distributed.c */
+extern void deltaetl_check_distributed(const SyncOptions *options, const Mapping *mapping);
 
 /* owner.c */
 extern Oid	deltaetl_relation_owner(Oid relid);

@@ -15,6 +15,8 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "nodes/extensible.h"
+#include "nodes/plannodes.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
@@ -383,6 +385,43 @@ deltaetl_spi_execute(const char *query, ParamListInfo params,
 	rows = SPI_processed;
 	SPI_finish();
 	return rows;
+}
+
+/*
+ * Plan a statement without running it; returns the name of the node at the top
+ * if that is an extension's, else NULL.
+ */
+const char *
+deltaetl_spi_plan(const char *query, const Mapping *mapping)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *name = NULL;
+	CachedPlan *plan;
+	Plan	   *top;
+
+	SPI_connect();
+	plan = SPI_plan_get_cached_plan(prepare(query, mapping, deltaetl_coerce_setup, 0));
+	top = linitial_node(PlannedStmt, plan->stmt_list)->planTree;
+	if (IsA(top, CustomScan))
+		name = MemoryContextStrdup(context, ((CustomScan *) top)->methods->CustomName);
+	ReleaseCachedPlan(plan, NULL);
+	SPI_finish();
+	return name;
+}
+
+/* Run a statement that writes; returns how many rows it has changed. */
+uint64
+deltaetl_spi_modify(const char *query, const Mapping *mapping)
+{
+	SPIPlanPtr	plan = prepare(query, mapping, deltaetl_coerce_setup, 0);
+	SPIExecuteOptions options = {0};
+	int			result = SPI_execute_plan_extended(plan, &options);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s",
+			 SPI_result_code_string(result));
+	SPI_freeplan(plan);
+	return SPI_processed;
 }
 
 /*

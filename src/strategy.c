@@ -18,23 +18,36 @@ typedef struct Strategy
 	void		(*census) (Delta *delta, bool count_target);
 	void		(*detect) (Delta *delta);
 	AppliedCounts (*apply) (Delta *delta, ChangeLog *log);
+	void		(*show) (const Delta *delta, DeltaAction action,
+						 RowCallback callback, void *arg);
 } Strategy;
 
 static const Strategy local = {
 	.census = deltaetl_local_census,
 	.detect = deltaetl_local_detect,
-	.apply = deltaetl_local_apply
+	.apply = deltaetl_local_apply,
+	.show = deltaetl_local_show
+};
+
+static const Strategy distributed = {
+	.census = deltaetl_local_census,
+	.detect = deltaetl_distributed_detect,
+	.apply = deltaetl_distributed_apply,
+	.show = deltaetl_distributed_show
 };
 
 static const Strategy remote = {
 	.census = deltaetl_remote_census,
 	.detect = deltaetl_remote_detect,
-	.apply = deltaetl_local_apply
+	.apply = deltaetl_local_apply,
+	.show = deltaetl_local_show
 };
 
 static const Strategy *
 strategy_of(const Delta *delta)
 {
+	if (delta->mapping->by_statements)
+		return &distributed;
 	return delta->mapping->by_digest ? &remote : &local;
 }
 
@@ -64,4 +77,11 @@ AppliedCounts
 deltaetl_apply(Delta *delta, ChangeLog *log)
 {
 	return strategy_of(delta)->apply(delta, log);
+}
+
+/* Hand the rows of an action, as deltaetl_diff() returns them, to a callback. */
+void
+deltaetl_show(const Delta *delta, DeltaAction action, RowCallback callback, void *arg)
+{
+	strategy_of(delta)->show(delta, action, callback, arg);
 }

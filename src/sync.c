@@ -27,6 +27,8 @@ detect_and_guard(Run *run, const Mapping *mapping)
 	Delta	   *delta = deltaetl_delta_create(mapping, options->deletes);
 
 	delta->lock_rows = options->lock_rows;
+	for (DeltaAction action = DELTA_DELETE; action <= DELTA_INSERT; action++)
+		delta->count_first[action] = deltaetl_counts_first(options, action);
 	delta->confirm_late = !options->dry_run && !options->lock_rows &&
 		options->max_update_pct == NO_LIMIT;
 	deltaetl_census(delta, deltaetl_guards_count_target(options));
@@ -100,6 +102,7 @@ lock_and_resolve(const SyncOptions *options, const char *schema)
 
 	mapping = deltaetl_lock_and_resolve(&options->request, schema,
 										deltaetl_target_lock(options));
+	deltaetl_check_distributed(options, mapping);
 	if (options->lock_rows)
 		deltaetl_check_row_locks(mapping);
 	if (!options->dry_run)
