@@ -8,6 +8,9 @@
 #   make install        install into the server that PG_CONFIG belongs to
 #   make installcheck   run pg_regress and isolation tests on a running server
 #
+#   make installcheck-citus
+#                       run those of distributed tables, where there is Citus
+#
 #   make check-tap      the TAP tests alone; PROVE_TESTS=t/... picks some
 #   make soak           sync among writers for a while; SECONDS=, MODES=, KINDS=
 #   make check-assert   all tests on a server with assertions, which is built once
@@ -143,7 +146,7 @@ ISOLATION = two_syncs crossing_syncs writers locked_rows row_locks overtaken mov
 	track reverts if_running retries
 ISOLATION_OPTS = --encoding=UTF8 --no-locale \
 	--load-extension=pgcrypto --load-extension=deltaetl
-EXTRA_CLEAN = .built-for tmp_check
+EXTRA_CLEAN = .built-for tmp_check citus/results citus/regression.out citus/regression.diffs
 
 PG_CONFIG ?= pg_config
 tooling = setup demo check check-tap check-versions soak fuzz sqlsmith \
@@ -165,7 +168,10 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) .built-for
 	@echo '$(VERSION) $(includedir_server)' | cmp -s - $@ || \
 		echo '$(VERSION) $(includedir_server)' > $@
 
-.PHONY: FORCE
+installcheck-citus:
+	@citus/run '$(dir $(PGXS))../test/regress/pg_regress' --bindir='$(bindir)'
+
+.PHONY: FORCE installcheck-citus
 else
 .PHONY: $(building)
 $(building):
