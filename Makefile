@@ -21,6 +21,7 @@
 #   make fuzz           sync random tables; SECONDS=, SEED=, CASES=
 #   make sqlsmith       call the functions with anything; SECONDS=, SEED=
 #   make bench          measure it against its peers; SCALE=large, ROUNDS=, CASES=
+#   make bench-scale    measure it by rows, width, changes, workers, partitions; ROUNDS=, SIZES=
 #   make bench-report   write what the READMEs say of it from the results
 #   make indent         lay out src/ as PostgreSQL does; indent-check only looks
 #   make dist           pack a release of what is committed
@@ -151,7 +152,7 @@ EXTRA_CLEAN = .built-for tmp_check citus/results citus/regression.out citus/regr
 PG_CONFIG ?= pg_config
 tooling = setup demo check check-tap check-versions soak fuzz sqlsmith \
 	check-assert check-sanitize check-valgrind coverage \
-	bench bench-report indent indent-check dist
+	bench bench-report bench-scale indent indent-check dist
 
 # The tooling has to work before PostgreSQL is installed, and PGXS brings a
 # "check" that does nothing, so PGXS is left out where only tooling is wanted.
@@ -219,6 +220,9 @@ sqlsmith:
 
 bench:
 	@tools/bench '$(or $(SCALE),small)' '$(ROUNDS)' '$(CASES)'
+
+bench-scale:
+	@tools/bench-scale '$(or $(ROUNDS),3)' $(SIZES)
 
 bench-report:
 	@tools/bench --report '$(or $(SCALE),large)'
