@@ -95,11 +95,13 @@ is_by_key(const Query *query, const Mapping *mapping)
 {
 	Bitmapset  *columns = NULL;
 
+	if (query->hasSubLinks)
+		return false;
 	pull_varattnos(query->jointree->quals, 1, &columns);
 	for (int i = 0; i < mapping->nkeys; i++)
 		columns = bms_del_member(columns, mapping->columns[i].attnum -
 								 FirstLowInvalidHeapAttributeNumber);
-	return bms_is_empty(columns) && !query->hasSubLinks &&
+	return bms_is_empty(columns) &&
 		!contain_volatile_functions(query->jointree->quals) &&
 		deltaetl_is_free(deltaetl_obstacle_to_canonical_keys(mapping));
 }
