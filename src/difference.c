@@ -15,6 +15,8 @@
 #include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 
+#include "compat.h"
+
 /*
  * Costs, in bytes on the wire: a bucket of the answer, a bucket of the question,
  * and what looking at a row of the table once more is worth.
