@@ -197,7 +197,7 @@ extern char *deltaetl_census_query(const Mapping *mapping, const MappingSide *si
 extern char *deltaetl_offenders_query(const Mapping *mapping,
 									  const MappingSide *side, bool nulls);
 extern char *deltaetl_hashes_query(const Mapping *mapping);
-extern char *deltaetl_digest_query(const Mapping *mapping);
+extern char *deltaetl_digest_query(const Mapping *mapping, bool here);
 
 /* query_detect.c */
 

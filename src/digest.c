@@ -49,6 +49,7 @@ deltaetl_digest(PG_FUNCTION_ARGS)
 	Digest		digest = {.context = CurrentMemoryContext};
 	Mapping    *mapping;
 	int			nestlevel;
+	bool		here;
 
 	request.extension = deltaetl_extension(fcinfo);
 	request.target = deltaetl_relation_argument(fcinfo, 0, "relation");
@@ -61,8 +62,10 @@ deltaetl_digest(PG_FUNCTION_ARGS)
 
 	deltaetl_check_request(&request, schema);
 	mapping = deltaetl_lock_and_resolve(&request, schema, AccessShareLock);
+	here = mapping->target.is_foreign &&
+		!deltaetl_has_declared_types(mapping, &mapping->target);
 	nestlevel = deltaetl_spi_begin();
-	deltaetl_spi_select(deltaetl_digest_query(mapping), mapping, collect_digest, &digest);
+	deltaetl_spi_select(deltaetl_digest_query(mapping, here), mapping, collect_digest, &digest);
 	deltaetl_spi_end(nestlevel);
 	PG_RETURN_DATUM(HeapTupleGetDatum(digest.result));
 }

@@ -368,6 +368,7 @@ extern void deltaetl_check_trees(const Mapping *mapping);
 
 /* ship.c */
 extern bool deltaetl_digests_stored_hash(const Mapping *mapping);
+extern bool deltaetl_has_declared_types(const Mapping *mapping, const MappingSide *side);
 extern void deltaetl_resolve_remote(Mapping *mapping);
 
 /* snapshot.c */

@@ -446,9 +446,12 @@ deltaetl_append_object(StringInfo buf, const Mapping *mapping, const char *alias
 	appendStringInfoString(buf, ") AS " OBJECT_ALIAS ")");
 }
 
-/* How many rows the target has, and the digest of their hashes. */
+/*
+ * How many rows the target has, and the digest of their hashes.  OFFSET keeps
+ * the server of a foreign table from computing it.
+ */
 char *
-deltaetl_digest_query(const Mapping *mapping)
+deltaetl_digest_query(const Mapping *mapping, bool here)
 {
 	StringInfo	buf = deltaetl_new_query("SELECT pg_catalog.count(*), ");
 
@@ -457,7 +460,7 @@ deltaetl_digest_query(const Mapping *mapping)
 	appendStringInfoString(buf, ") FROM (SELECT ");
 	deltaetl_append_row_columns(buf, mapping, mapping->ncolumns);
 	append_from(buf, mapping, &mapping->target);
-	appendStringInfoString(buf, ") AS r");
+	appendStringInfo(buf, "%s) AS r", here ? " OFFSET '0'" : "");
 	return buf->data;
 }
 

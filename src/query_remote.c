@@ -114,12 +114,21 @@ deltaetl_shipped_count_query(const Mapping *mapping, const MappingSide *side)
 
 /* ---------- types ---------- */
 
+/* The type that a side declares: the source's may have a length where ours has none. */
+static void
+append_declared_type(StringInfo types, const MappingColumn *column, bool of_source)
+{
+	deltaetl_append_type(types, column->name,
+						 of_source ? column->source_type : column->type,
+						 of_source ? column->source_typmod : column->typmod);
+}
+
 /*
- * The condition that the types of some columns are those declared, which is
- * true or an error (see bucket.c).
+ * The condition that the types of some columns are those that a side declares,
+ * which is true or an error (see bucket.c).
  */
 char *
-deltaetl_types_condition(const Mapping *mapping, int from, int to)
+deltaetl_types_condition(const Mapping *mapping, const MappingSide *side, int from, int to)
 {
 	StringInfo	buf = makeStringInfo();
 	StringInfoData types;
@@ -127,8 +136,7 @@ deltaetl_types_condition(const Mapping *mapping, int from, int to)
 	initStringInfo(&types);
 	deltaetl_begin_types(&types);
 	for (int i = from; i < to; i++)
-		deltaetl_append_type(&types, mapping->columns[i].name, mapping->columns[i].type,
-							 mapping->columns[i].typmod);
+		append_declared_type(&types, &mapping->columns[i], side == &mapping->source);
 	appendStringInfo(buf, "%s.deltaetl_check_types('\\x", mapping->schema);
 	for (int i = 0; i < types.len; i++)
 		appendStringInfo(buf, "%02x", (unsigned char) types.data[i]);
@@ -140,13 +148,13 @@ deltaetl_types_condition(const Mapping *mapping, int from, int to)
 
 /* That of all columns, as many at a time as a call takes. */
 char *
-deltaetl_all_types_condition(const Mapping *mapping)
+deltaetl_all_types_condition(const Mapping *mapping, const MappingSide *side)
 {
 	StringInfo	buf = makeStringInfo();
 
 	for (int i = 0; i < mapping->ncolumns; i += MAX_BUCKET_COLUMNS)
 		appendStringInfo(buf, "%s%s", i > 0 ? " AND " : "",
-						 deltaetl_types_condition(mapping, i,
+						 deltaetl_types_condition(mapping, side, i,
 												  Min(i + MAX_BUCKET_COLUMNS, mapping->ncolumns)));
 	return buf->data;
 }

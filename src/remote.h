@@ -65,8 +65,10 @@ extern char *deltaetl_a_wrong_key_query(const Mapping *mapping,
 										const MappingSide *side);
 extern char *deltaetl_shipped_count_query(const Mapping *mapping,
 										  const MappingSide *side);
-extern char *deltaetl_types_condition(const Mapping *mapping, int from, int to);
-extern char *deltaetl_all_types_condition(const Mapping *mapping);
+extern char *deltaetl_types_condition(const Mapping *mapping, const MappingSide *side,
+									  int from, int to);
+extern char *deltaetl_all_types_condition(const Mapping *mapping,
+										  const MappingSide *side);
 extern char *deltaetl_buckets_query(const Mapping *mapping,
 									const MappingSide *side, int bits);
 

@@ -50,7 +50,7 @@ obstacle_in_columns(const Mapping *mapping, const MappingSide *side)
 
 	for (int i = mapping->ncolumns - 1; i >= 0; i--)
 	{
-		Mapping    *narrow = deltaetl_narrow(mapping, deltaetl_types_condition(mapping, i, i + 1));
+		Mapping    *narrow = deltaetl_narrow(mapping, deltaetl_types_condition(mapping, side, i, i + 1));
 		char	   *query = deltaetl_a_row_query(narrow, side == &mapping->source ?
 												 &narrow->source : &narrow->target);
 
@@ -81,7 +81,7 @@ obstacle_to_types(const Mapping *mapping, const MappingSide *side)
 	char	   *query;
 
 	whole.scope = NULL;
-	narrow = deltaetl_narrow(&whole, deltaetl_all_types_condition(&whole));
+	narrow = deltaetl_narrow(&whole, deltaetl_all_types_condition(mapping, side));
 	query = deltaetl_a_row_query(narrow, side == &mapping->source ?
 								 &narrow->source : &narrow->target);
 	if (deltaetl_spi_probe(query, narrow, true, &error))
@@ -89,6 +89,13 @@ obstacle_to_types(const Mapping *mapping, const MappingSide *side)
 	if (error != NULL)
 		return obstacle_from_server(side, error);
 	return obstacle_in_columns(&whole, side == &mapping->source ? &whole.source : &whole.target);
+}
+
+/* Whether the server of a foreign table has the values that are read of it. */
+bool
+deltaetl_has_declared_types(const Mapping *mapping, const MappingSide *side)
+{
+	return deltaetl_is_free(obstacle_to_types(mapping, side));
 }
 
 /* And from adding up what is in scope. */
