@@ -37,6 +37,7 @@ OBJS = \
 	src/bucket.o \
 	src/calls.o \
 	src/census.o \
+	src/check_table.o \
 	src/citus.o \
 	src/changelog.o \
 	src/changes.o \

@@ -72,6 +72,16 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION deltaetl_check_types(bytea, VARIADIC "any") IS
 'true; an error if the types of the other arguments, and the version of their canonical bytes, are not those expected';
 
+-- ---------- check_table.c ----------
+
+CREATE FUNCTION deltaetl_check_table(schema bytea, name bytea, ctid tid)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION deltaetl_check_table(bytea, bytea, tid) IS
+'true; an error if a relation, its names in UTF-8, is not a table without partitions and children';
+
 -- ---------- collect.c ----------
 
 CREATE FUNCTION deltaetl_fingerprints_add(internal, reference bytea, tableoid oid, ctid tid, VARIADIC "any")

@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION postgres_fdw;
 DO $$
 BEGIN
-  EXECUTE format('CREATE SERVER loop_back FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
+  EXECUTE format('CREATE SERVER loop_back FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L, extensions ''deltaetl'')',
                  trim(split_part(current_setting('unix_socket_directories'), ',', 1)), current_setting('port'), current_database());
   EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER loop_back OPTIONS (user %L)', current_user);
 END $$;

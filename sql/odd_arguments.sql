@@ -23,7 +23,7 @@ INSERT INTO values_of VALUES ('regclass', 'staging'), ('name[]', '{name}'), ('te
 CREATE VIEW functions AS
 SELECT p.oid, p.proname, p.pronargs, p.proargnames, a.type, a.i FROM pg_proc AS p, unnest(p.proargtypes) WITH ORDINALITY AS a (type, i)
 WHERE p.proname LIKE 'deltaetl\_%' AND p.prokind = 'f' AND p.provariadic = 0
-	AND p.proname NOT IN ('deltaetl_differs', 'deltaetl_digest_add', 'deltaetl_digest_combine', 'deltaetl_digest_final') AND NOT 'internal'::regtype = ANY (p.proargtypes) AND NOT 'record'::regtype = ANY (p.proargtypes);
+	AND p.proname NOT IN ('deltaetl_differs', 'deltaetl_digest_add', 'deltaetl_digest_combine', 'deltaetl_digest_final', 'deltaetl_check_table') AND NOT 'internal'::regtype = ANY (p.proargtypes) AND NOT 'record'::regtype = ANY (p.proargtypes);
 CREATE VIEW null_results AS
 SELECT f.proname, f.proargnames[f.i] AS argument, r.result
 FROM functions AS f CROSS JOIN LATERAL (

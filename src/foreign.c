@@ -352,6 +352,27 @@ report_shared_places(TupleTableSlot *slot, void *arg)
 }
 
 /*
+ * A new version of a row may get the ctid of one in another partition that is
+ * still to be updated, so it is not enough that no two share one before.
+ */
+static void
+check_lone_table(const Mapping *mapping)
+{
+	char	   *error;
+
+	if (deltaetl_spi_probe(deltaetl_lone_table_query(mapping), mapping, true, &error))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("rows of foreign table \"%s\" cannot be updated one by one",
+					mapping->target.name),
+			 error != NULL ? errdetail("They would be found by their ctid. Its server says: %s.", error) :
+			 errdetail("They would be found by their ctid, which rows of several partitions may share, and its server cannot be asked whether it has any."),
+			 error != NULL ? errhint("Let deltaetl_explain() say what keeps them from being written by their key, or sync a foreign table for each partition.") :
+			 errhint("Install deltaetl there and name it in the option extensions of the server here, or let deltaetl_explain() say what keeps rows from being written by their key.")));
+}
+
+/*
  * Raise an error if rows would be written that cannot be told apart:
  * postgres_fdw knows one that it has read by its ctid alone, which is of no
  * use in a table with partitions or children.
@@ -360,14 +381,16 @@ void
 deltaetl_check_foreign(Delta *delta, const LoggedColumns *logged)
 {
 	const Mapping *mapping = delta->mapping;
-	bool		by_place = false;
+	bool		by_place[DELTA_ACTIONS] = {false};
 
 	if (!is_postgres_fdw(mapping->target.relid))
 		return;
 	for (DeltaAction action = DELTA_DELETE; action <= DELTA_UPDATE; action++)
-		by_place |= delta->count[action] > 0 &&
+		by_place[action] = delta->count[action] > 0 &&
 			!deltaetl_is_free(obstacle_to_sending(delta, action, logged));
-	if (by_place)
+	if (by_place[DELTA_UPDATE])
+		check_lone_table(mapping);
+	if (by_place[DELTA_DELETE])
 		deltaetl_spi_select(deltaetl_shared_places_query(mapping), mapping,
 							report_shared_places, unconstify(Mapping *, mapping));
 }

@@ -50,6 +50,7 @@ extern ForeignStatement *deltaetl_foreign_statement(const Delta *delta, DeltaAct
 													const bool *has_nulls);
 extern ForeignStatement *deltaetl_narrowed_statement(const Delta *delta, DeltaAction action,
 													 const LoggedColumns *logged);
+extern char *deltaetl_lone_table_query(const Mapping *mapping);
 extern char *deltaetl_shared_places_query(const Mapping *mapping);
 
 /* foreign.c */

@@ -23,6 +23,9 @@
 
 #include "catalog/pg_type.h"
 #include "changelog.h"
+#include "commands/defrem.h"
+#include "encode.h"
+#include "foreign/foreign.h"
 #include "query.h"
 #include "utils/lsyscache.h"
 
@@ -284,6 +287,49 @@ deltaetl_narrowed_statement(const Delta *delta, DeltaAction action,
 		deltaetl_delete_query(mapping, logged, conditions->data) :
 		deltaetl_update_query(delta, logged, conditions->data);
 	return statement;
+}
+
+static const char *
+table_option(const ForeignTable *table, const char *name, const char *otherwise)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->options)
+	{
+		if (strcmp(lfirst_node(DefElem, cell)->defname, name) == 0)
+			return defGetString(lfirst(cell));
+	}
+	return otherwise;
+}
+
+/* In UTF-8 and as bytes, which have no collation that keeps them from being sent. */
+static void
+append_name(StringInfo buf, const char *name)
+{
+	Size		len = strlen(name);
+	const char *utf8 = deltaetl_to_utf8(name, &len);
+
+	appendStringInfoString(buf, "'\\x");
+	for (Size i = 0; i < len; i++)
+		appendStringInfo(buf, "%02x", (unsigned char) utf8[i]);
+	appendStringInfoString(buf, "'::pg_catalog.bytea, ");
+}
+
+/* The target's server is to say that the table there has no partitions. */
+char *
+deltaetl_lone_table_query(const Mapping *mapping)
+{
+	Oid			relid = mapping->target.relid;
+	const ForeignTable *table = GetForeignTable(relid);
+	StringInfo	buf = deltaetl_new_query("SELECT 1 FROM ");
+
+	appendStringInfo(buf, "%s AS t WHERE %s.deltaetl_check_table(", mapping->target.quoted,
+					 mapping->schema);
+	append_name(buf, table_option(table, "schema_name",
+								  get_namespace_name(get_rel_namespace(relid))));
+	append_name(buf, table_option(table, "table_name", get_rel_name(relid)));
+	appendStringInfoString(buf, "t.ctid) LIMIT 1");
+	return buf->data;
 }
 
 /* A row if rows of the target share their ctid with others. */
