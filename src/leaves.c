@@ -154,14 +154,20 @@ open_leaf(const Leaves *leaves, Leaf *leaf)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* A table, which has to be locked; opened if it is not yet. */
+/*
+ * A table, which has to be locked; opened if it is not yet.  The row of the one
+ * before is let go: it pins a buffer, and there may be more tables than buffers.
+ */
 Leaf *
 deltaetl_leaf(Leaves *leaves, Oid relid)
 {
-	bool		found = true;
+	bool		found;
 
-	if (leaves->last == NULL || leaves->last->relid != relid)
-		leaves->last = hash_search(leaves->table, &relid, HASH_ENTER, &found);
+	if (leaves->last != NULL && leaves->last->relid == relid)
+		return leaves->last;
+	if (leaves->last != NULL)
+		ExecClearTuple(leaves->last->slot);
+	leaves->last = hash_search(leaves->table, &relid, HASH_ENTER, &found);
 	if (!found)
 		open_leaf(leaves, leaves->last);
 	return leaves->last;

@@ -145,6 +145,20 @@ psql('TRUNCATE products');
 is(sync(''), scalar(psql('SELECT count(*), 0, 0 FROM staging')), 'a first load');
 is(differing_rows(), 0, 'exactly');
 
+# A row pins its buffer, and of temporary tables there may be more than buffers.
+my $temporary = 'SET temp_buffers = 100;';
+foreach my $table ('day_target', 'day_source')
+{
+	$temporary .= "CREATE TEMP TABLE $table (id int, day int, v text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);";
+	$temporary .= "CREATE TEMP TABLE ${table}_$_ PARTITION OF $table FOR VALUES FROM ($_) TO ($_ + 1);" for 1 .. 120;
+}
+is(psql($temporary . q(
+	INSERT INTO day_target SELECT n, i, 'old' FROM generate_series(1, 120) AS i, generate_series(1, 3) AS n;
+	INSERT INTO day_source SELECT n, i, CASE n WHEN 1 THEN 'new' ELSE 'old' END FROM generate_series(1, 120) AS i, generate_series(1, 2) AS n;
+	SELECT inserted, updated, deleted FROM deltaetl_sync('day_source', 'day_target', deletes => 'delete');
+	SELECT count(*) FROM (SELECT * FROM day_target EXCEPT ALL SELECT * FROM day_source) AS d)),
+	"0|120|120\n0", 'more partitions than buffers');
+
 # With fewer locks than it takes nothing is written, and the error says what to set.
 $node->append_conf('postgresql.conf', "max_connections = 10\nmax_locks_per_transaction = 10\n");
 $node->restart;
