@@ -402,6 +402,7 @@ extern void deltaetl_remote_census(Delta *delta, bool count_target);
 extern void deltaetl_remote_detect(Delta *delta);
 
 /* distributed.c */
+extern bool deltaetl_passes_here(const char *node);
 extern void deltaetl_distributed_detect(Delta *delta);
 extern AppliedCounts deltaetl_distributed_apply(Delta *delta, ChangeLog *log);
 extern void deltaetl_distributed_show(const Delta *delta, DeltaAction action,

@@ -17,7 +17,12 @@
  */
 #include "run.h"
 
+#include "utils/rls.h"
+
 #include "progress.h"
+
+/* What Citus calls the plan of an INSERT whose rows travel. */
+#define INSERT_SELECT_NODE "Citus INSERT ... SELECT"
 
 /* ---------- what can be done ---------- */
 
@@ -42,15 +47,37 @@ can_have_rows(const Mapping *mapping, bool deletes, DeltaAction action)
 	return action == DELTA_INSERT || deltaetl_can_update(mapping);
 }
 
+/* Whether a plan, by the name of its topmost node, has rows pass this node. */
+bool
+deltaetl_passes_here(const char *node)
+{
+	return node != NULL && strcmp(node, INSERT_SELECT_NODE) == 0;
+}
+
+/* Citus writes rows that pass this node by COPY, for which policies are nothing. */
+static void
+check_policies(const Mapping *mapping, const char *node)
+{
+	if (deltaetl_passes_here(node) &&
+		check_enable_rls(mapping->target.relid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot insert rows of \"%s\" into distributed table \"%s\" under row security",
+						mapping->source.name, mapping->target.name),
+				 errdetail("They would pass through this node, and Citus writes such rows by COPY, which does not obey policies."),
+				 errhint("Co-locate the source with the target, or run this as a role that the policies of the target do not apply to.")));
+}
+
 /* Have a statement planned, which is where Citus says what it cannot do. */
 static void
 check_plan(const Mapping *mapping, const char *statement)
 {
 	MemoryContext context = CurrentMemoryContext;
+	const char *volatile node = NULL;
 
 	PG_TRY();
 	{
-		(void) deltaetl_spi_plan(statement, mapping);
+		node = deltaetl_spi_plan(statement, mapping);
 	}
 	PG_CATCH();
 	{
@@ -69,6 +96,7 @@ check_plan(const Mapping *mapping, const char *statement)
 				 errhint("Co-locate the source with the target; and in a scope, call only IMMUTABLE functions for columns.")));
 	}
 	PG_END_TRY();
+	check_policies(mapping, node);
 }
 
 static void

@@ -14,9 +14,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* What Citus calls the plan of an INSERT whose rows travel. */
-#define INSERT_SELECT_NODE "Citus INSERT ... SELECT"
-
 static const char *
 say_placement(const MappingSide *side)
 {
@@ -63,9 +60,7 @@ deltaetl_explain_placement(const Explanation *explanation)
 static const char *
 say_where(const Mapping *mapping, const char *statement)
 {
-	const char *node = deltaetl_spi_plan(statement, mapping);
-
-	if (node != NULL && strcmp(node, INSERT_SELECT_NODE) == 0)
+	if (deltaetl_passes_here(deltaetl_spi_plan(statement, mapping)))
 		return "through this node";
 	return mapping->node_local || mapping->source.placement.kind == PLACED_EVERYWHERE ?
 		"node-local" : "to which rows of the source are sent";

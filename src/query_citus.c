@@ -145,36 +145,47 @@ append_to_update(StringInfo buf, const Mapping *mapping)
 	append_differs(buf, mapping);
 }
 
-/* A column of the target that is never NULL: what it is distributed by. */
-static const MappingColumn *
-distributing_column(const Mapping *mapping)
+/* The keys of the target, with a column that is NULL where an outer join finds none. */
+static void
+append_target_keys(StringInfo buf, const Mapping *mapping)
 {
+	appendStringInfoString(buf, "(SELECT true AS \"deltaetl:present\"");
 	for (int i = 0; i < mapping->nkeys; i++)
-		if (mapping->columns[i].attnum == mapping->target.placement.column)
-			return &mapping->columns[i];
-	return NULL;
+		appendStringInfo(buf, ", " ROW_ALIAS ".%s", mapping->columns[i].quoted);
+	appendStringInfoString(buf, " FROM ");
+	append_target(buf, mapping);
+	appendStringInfoString(buf, ") AS " ROW_ALIAS);
+}
+
+/* Whether each node looks for rows of its shards in its shards only. */
+static bool
+is_by_shard(const Mapping *mapping)
+{
+	return mapping->node_local && mapping->target.placement.kind != PLACED_EVERYWHERE;
 }
 
 /*
- * Rows of the source that the target lacks.  Where those of the source have
- * to travel, Citus takes an outer join, but no subquery, for it.
+ * Rows of the source that the target lacks.  Where those of the source may
+ * have to travel, Citus takes an outer join, but no subquery, for it.
  */
 static void
 append_to_insert(StringInfo buf, const Mapping *mapping)
 {
-	const MappingColumn *column = distributing_column(mapping);
-	bool		by_join = !mapping->node_local && column != NULL;
-
 	append_source(buf, mapping);
-	appendStringInfoString(buf, by_join ? " LEFT JOIN " :
-						   " WHERE NOT EXISTS (SELECT FROM ");
-	append_target(buf, mapping);
-	appendStringInfoString(buf, by_join ? " ON " : " WHERE ");
-	append_match(buf, mapping);
-	if (by_join)
-		appendStringInfo(buf, " WHERE " ROW_ALIAS ".%s IS NULL", column->quoted);
-	else
+	if (is_by_shard(mapping))
+	{
+		appendStringInfoString(buf, " WHERE NOT EXISTS (SELECT FROM ");
+		append_target(buf, mapping);
+		appendStringInfoString(buf, " WHERE ");
+		append_match(buf, mapping);
 		appendStringInfoChar(buf, ')');
+		return;
+	}
+	appendStringInfoString(buf, " LEFT JOIN ");
+	append_target_keys(buf, mapping);
+	appendStringInfoString(buf, " ON ");
+	append_match(buf, mapping);
+	appendStringInfoString(buf, " WHERE " ROW_ALIAS ".\"deltaetl:present\" IS NULL");
 }
 
 /* ---------- statements ---------- */

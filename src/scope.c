@@ -14,10 +14,14 @@
 #include "deltaetl.h"
 
 #include "access/sysattr.h"
+#include "catalog/pg_proc.h"
 #include "mb/pg_wchar.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
 
 typedef struct ScopeContext
 {
@@ -107,6 +111,51 @@ is_by_key(const Query *query, const Mapping *mapping)
 }
 
 static bool
+is_mutable(Oid function, void *context)
+{
+	if (func_volatile(function) == PROVOLATILE_IMMUTABLE)
+		return false;
+	*((Oid *) context) = function;
+	return true;
+}
+
+/* Find a function of a column that settings or the node may have a say in. */
+static bool
+find_mutable_of_column(Node *node, void *function)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, is_mutable, function) && contain_var_clause(node))
+		return true;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_mutable_of_column, function, 0);
+	return expression_tree_walker(node, find_mutable_of_column, function);
+}
+
+/* Where other nodes read rows, they compute functions of them, too. */
+static void
+check_functions(const Query *query)
+{
+	Oid			function = InvalidOid;
+
+	if (find_mutable_of_column(query->jointree->quals, &function))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("scope calls a function for columns that is not IMMUTABLE"),
+				 errdetail("Function %s may return something else on other nodes, as their settings may be others.",
+						   format_procedure(function)),
+				 errhint("Compare columns with values of their own types, or have a generated column or an IMMUTABLE function compute it.")));
+}
+
+static bool
+test_condition(const Query *query, const Mapping *mapping)
+{
+	if (mapping->casts_source)
+		check_functions(query);
+	return is_by_key(query, mapping);
+}
+
+static bool
 check_side(const Mapping *mapping, const MappingSide *side)
 {
 	const char *query = deltaetl_scope_query(mapping, side);
@@ -120,7 +169,7 @@ check_side(const Mapping *mapping, const MappingSide *side)
 	callback.arg = &context;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	by_key = deltaetl_spi_check(query, mapping, is_by_key);
+	by_key = deltaetl_spi_check(query, mapping, test_condition);
 	error_context_stack = callback.previous;
 	return by_key;
 }

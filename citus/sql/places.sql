@@ -58,3 +58,24 @@ SELECT make('s', 'reference', 11, 120, 3);
 SELECT action, said, plan FROM plans('s', 't');
 SELECT make('t', 'reference', 11, 120, 3);
 SELECT action, said, plan FROM plans('s', 't');
+-- a value of all NULLs is a key like others, also where an outer join looks for it
+CREATE TYPE key_pair AS (x int, y text);
+CREATE TABLE pairs (k key_pair, v text);
+CREATE TABLE new_pairs (k key_pair, v text);
+INSERT INTO new_pairs VALUES ('(,)', 'nothing'), ('(1,a)', 'a');
+SELECT create_distributed_table('pairs', 'k');
+SELECT * FROM sync('new_pairs', 'pairs', 'k');
+-- numbers that one node gives out
+CREATE TABLE new_cities (name text PRIMARY KEY, country text);
+CREATE TABLE cities (id bigserial, LIKE new_cities INCLUDING ALL);
+INSERT INTO new_cities SELECT 'city ' || i, 'country ' || i % 7 FROM generate_series(1, 50) AS i;
+SELECT create_reference_table('cities');
+SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('new_cities', 'cities', deletes => 'delete');
+UPDATE new_cities SET country = NULL WHERE name ~ '3$';
+UPDATE new_cities SET name = 'town' WHERE name = 'city 1';
+SELECT create_reference_table('new_cities');
+SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('new_cities', 'cities', deletes => 'delete');
+SELECT inserted, updated, deleted, unchanged FROM deltaetl_sync('new_cities', 'cities', deletes => 'delete');
+SELECT name, country FROM cities EXCEPT ALL TABLE new_cities;
+SELECT count(DISTINCT id), (SELECT count(DISTINCT result) FROM run_command_on_placements('cities', 'SELECT md5(string_agg(c::text, '''' ORDER BY c)) FROM %s AS c')) AS contents FROM cities;
+DROP TABLE pairs, new_pairs, cities, new_cities;

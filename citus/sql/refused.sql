@@ -17,3 +17,28 @@ SELECT deltaetl_sync('new_orders', 'orders', lock_mode => 'row');
 ALTER TABLE new_orders ALTER v TYPE char(4);
 ALTER TABLE orders ALTER v TYPE char(3);
 SELECT deltaetl_sync('new_orders', 'orders');
+-- functions of columns that settings have a say in, of which each node has its own
+CREATE TABLE events (id int PRIMARY KEY, at timestamptz);
+CREATE TABLE new_events (LIKE events INCLUDING ALL);
+CREATE TABLE events_here (LIKE events INCLUDING ALL);
+SELECT create_distributed_table('events', 'id'), create_distributed_table('new_events', 'id', colocate_with => 'events');
+INSERT INTO new_events SELECT i, '2020-01-01 00:00+00'::timestamptz + i * interval '3 hours' FROM generate_series(1, 20) AS i;
+SET TimeZone = 'Asia/Tokyo';
+SELECT deltaetl_sync('new_events', 'events', scope => 'at::date = ''2020-01-02''');
+SELECT deltaetl_sync('new_events', 'events_here', scope => 'at::date = ''2020-01-02''');
+SELECT * FROM deltaetl_diff('new_events', 'events', scope => 'id IN (SELECT e.id FROM deltaetl_citus.events AS e WHERE e.at::date = ''2020-01-02'')');
+SELECT inserted FROM deltaetl_sync('new_events', 'events', scope => 'at >= ''2020-01-02'' AND at < ''2020-01-03''');
+SELECT min(id), max(id) FROM events;
+-- row security, where rows would pass this node
+CREATE ROLE deltaetl_citus_user;
+GRANT USAGE ON SCHEMA deltaetl_citus TO deltaetl_citus_user;
+GRANT ALL ON events, new_events, events_here TO deltaetl_citus_user;
+ALTER TABLE events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY even ON events TO deltaetl_citus_user USING (id % 2 = 0);
+SET ROLE deltaetl_citus_user;
+SELECT line FROM deltaetl_explain('new_events', 'events') AS line WHERE line ~ 'Insert';
+SELECT deltaetl_explain('events_here', 'events');
+RESET ROLE;
+DROP OWNED BY deltaetl_citus_user;
+DROP ROLE deltaetl_citus_user;
+DROP TABLE events, new_events, events_here;
