@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 /* The last field of advisory locks; those that users take have 1 or 2. */
@@ -81,17 +82,29 @@ deltaetl_mark_running(Oid target)
 }
 
 /*
- * Others can write to a distributed table from any node, so it is locked there
- * as well, which Citus does with LOCK TABLE.
+ * Others can write to a table of Citus from any node, so it is locked on all of
+ * them, which Citus does with LOCK TABLE.  That comes before our own lock, as
+ * it takes them in the same order wherever it is said.
  */
 static void
-lock_on_nodes(const Mapping *mapping, LOCKMODE mode)
+lock_on_nodes(Oid relid, LOCKMODE mode)
 {
 	const char *word = mode == ShareRowExclusiveLock ? "SHARE ROW EXCLUSIVE" :
 	"SHARE UPDATE EXCLUSIVE";
+	Mapping		placed = {.target.relid = relid};
+	MappingSide *target = &placed.target;
 
-	deltaetl_spi_define(psprintf("LOCK TABLE %s IN %s MODE", mapping->target.quoted, word),
-						&mapping->target);
+	if (mode == AccessShareLock)
+		return;
+	deltaetl_find_placements(&placed);
+	if (target->placement.kind == PLACED_HERE)
+		return;
+	target->name = get_rel_name(relid);
+	if (target->name == NULL)
+		return;
+	target->quoted = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												target->name);
+	deltaetl_spi_define(psprintf("LOCK TABLE %s IN %s MODE", target->quoted, word), target);
 }
 
 /*
@@ -107,6 +120,7 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 	List	   *target_tree;
 	List	   *source_tree = NIL;
 
+	lock_on_nodes(request->target, target_mode);
 	target_tree = lock_tree(request->target, target_mode);
 	if (OidIsValid(request->source))
 		source_tree = lock_tree(request->source, AccessShareLock);
@@ -119,8 +133,6 @@ deltaetl_lock_and_resolve(const MappingRequest *request, const char *schema,
 												   OBSTACLE_FOREIGN_TABLE : OBSTACLE_FOREIGN_PART,
 												   mapping->target.quoted);
 	deltaetl_resolve_placement(mapping);
-	if (mapping->by_statements && target_mode != AccessShareLock)
-		lock_on_nodes(mapping, target_mode);
 	mapping->by_ctid = deltaetl_is_free(mapping->ctid_obstacle);
 	mapping->by_fingerprint = mapping->source.exists &&
 		deltaetl_is_free(deltaetl_obstacle_to_fingerprints(mapping));
