@@ -17,6 +17,7 @@
  */
 #include "run.h"
 
+#include "access/xact.h"
 #include "utils/rls.h"
 
 #include "progress.h"
@@ -99,6 +100,23 @@ check_plan(const Mapping *mapping, const char *statement)
 	check_policies(mapping, node);
 }
 
+/*
+ * Nodes would take their snapshots at different moments, this one before the
+ * target was locked; and copies of a row have to stay the same.
+ */
+static void
+check_isolation(const Mapping *mapping)
+{
+	if (mapping->target.placement.kind == PLACED_EVERYWHERE && IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot sync reference table \"%s\" in a transaction with isolation level %s",
+						mapping->target.name,
+						IsolationIsSerializable() ? "serializable" : "repeatable read"),
+				 errdetail("Its copies on different nodes could be given different rows, as each node would read under a snapshot of its own."),
+				 errhint("Use a transaction with isolation level read committed.")));
+}
+
 static void
 check_plans(const SyncOptions *options, const Mapping *mapping)
 {
@@ -124,6 +142,8 @@ deltaetl_check_distributed(const SyncOptions *options, const Mapping *mapping)
 		refuse_option(mapping, "lock_mode => 'row'",
 					  "Citus cannot lock the rows that differ before they are changed.",
 					  "Say lock_mode => 'table'.");
+	if (!options->dry_run)
+		check_isolation(mapping);
 	check_plans(options, mapping);
 }
 

@@ -29,6 +29,16 @@ SELECT deltaetl_sync('new_events', 'events_here', scope => 'at::date = ''2020-01
 SELECT * FROM deltaetl_diff('new_events', 'events', scope => 'id IN (SELECT e.id FROM deltaetl_citus.events AS e WHERE e.at::date = ''2020-01-02'')');
 SELECT inserted FROM deltaetl_sync('new_events', 'events', scope => 'at >= ''2020-01-02'' AND at < ''2020-01-03''');
 SELECT min(id), max(id) FROM events;
+-- copies of a row, which nodes would write under different snapshots
+SELECT create_reference_table('events_here');
+CREATE TABLE copied (LIKE events_here INCLUDING ALL);
+SELECT create_reference_table('copied');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT inserted FROM deltaetl_sync('events_here', 'copied', dry_run => true);
+SELECT inserted FROM deltaetl_sync('events_here', 'copied');
+ROLLBACK;
+DROP TABLE copied;
+SELECT undistribute_table('events_here');
 -- row security, where rows would pass this node
 CREATE ROLE deltaetl_citus_user;
 GRANT USAGE ON SCHEMA deltaetl_citus TO deltaetl_citus_user;
