@@ -38,6 +38,7 @@ sub kill_process
 sub kill_run
 {
 	my ($session, $victim) = @_;
+	my $offset = log_end($node);
 
 	if ($victim eq 'postmaster')
 	{
@@ -50,7 +51,7 @@ sub kill_run
 	}
 	end_session($session);
 	stop_locker($node);
-	$victim eq 'postmaster' ? poll_start($node) : wait_for_server($node)
+	$victim eq 'postmaster' ? poll_start($node) : wait_for_server($node, $offset)
 	  or die 'the server does not come back';
 }
 

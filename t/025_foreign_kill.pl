@@ -96,13 +96,14 @@ sub open_gate
 }
 
 # The process of a server that the run has there.
+# One that is at work; others may not have gone yet.
 sub backend
 {
 	my ($side, $extra) = @_;
 	my $name = $side eq 'here' ? 'run' : 'postgres_fdw';
 
 	return $node{$side}->safe_psql('postgres',
-		"SELECT min(pid) FROM pg_stat_activity WHERE application_name = '$name' AND backend_type = 'client backend' " . ($extra // ''));
+		"SELECT min(pid) FROM pg_stat_activity WHERE application_name = '$name' AND backend_type = 'client backend' AND xact_start IS NOT NULL " . ($extra // ''));
 }
 
 sub start_run

@@ -50,13 +50,23 @@ sub create_tables
 	psql('VACUUM ANALYZE products; VACUUM ANALYZE staging');
 }
 
+# What a session has read is known when it has ended, which psql does not wait for.
+sub wait_for_sessions
+{
+	$node->poll_query_until('postgres',
+		q(SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type IN ('client backend', 'parallel worker') AND pid <> pg_backend_pid())))
+	  or die 'a session does not end';
+}
+
 # The partitions of which pages are read while a piece of code runs, with how
 # many times as many as they have.
 sub partitions_read
 {
 	my ($code) = @_;
+	wait_for_sessions();
 	psql('SELECT pg_stat_reset()');
 	$code->();
+	wait_for_sessions();
 	return psql(q(
 		SELECT string_agg(format('%s*%s', relname, ceil((heap_blks_hit + heap_blks_read)::numeric / greatest(pg_relation_size(relid) / 8192, 1))), ' ' ORDER BY relname COLLATE "C")
 		FROM pg_statio_user_tables WHERE heap_blks_hit + heap_blks_read > 0 AND relname ~ '^(products|staging)'));

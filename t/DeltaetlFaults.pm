@@ -24,7 +24,7 @@ use Exporter 'import';
 our @EXPORT = qw(
   start_fault_node phases make_tables start_session end_session
   hold_run release_run stop_locker is_before_or_after is_in_order sync_again
-  temporary_files poll_start run_entries wait_for_server
+  temporary_files poll_start run_entries wait_for_server log_end
 );
 
 # What holds runs, one session a node.
@@ -270,11 +270,25 @@ sub poll_start
 	return 0;
 }
 
-# After a process of it has been killed.
+# After a process of it has been killed.  It takes a moment until the server
+# knows, and before that it is there; where in its log that will be tells
+# log_end() before.
 sub wait_for_server
 {
-	my ($node) = @_;
+	my ($node, $offset) = @_;
+
+	foreach (1 .. (defined $offset ? 300 : 0))
+	{
+		last if slurp_file($node->logfile, $offset) =~ /all server processes terminated; reinitializing/;
+		usleep(100_000);
+	}
 	return $node->poll_query_until('postgres', 'SELECT true');
+}
+
+sub log_end
+{
+	my ($node) = @_;
+	return -s $node->logfile;
 }
 
 # Files below the directories for temporary ones.
